@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { procedure } from '../base.ts'
+
+/** A cluster that this laptop knows. */
+export const contextSchema = z.looseObject({
+  name: z.string(),
+  /** `host:port` of agents to try, mgmt addresses first. Empty for a recording. */
+  endpoints: z.array(z.string()),
+  current: z.boolean(),
+  /** A recording is read-only and has no cluster behind it. */
+  recording: z.boolean(),
+})
+export type ContextDoc = z.infer<typeof contextSchema>
+
+export const contextContract = {
+  list: procedure.output(z.array(contextSchema)),
+  use: procedure.input(z.object({ name: z.string() })).output(contextSchema),
+  remove: procedure.input(z.object({ name: z.string() })).output(z.object({})),
+}

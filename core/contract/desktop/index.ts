@@ -1,0 +1,15 @@
+import { contextContract } from './context.ts'
+import { hostContract } from './host.ts'
+import { inventoryContract } from './inventory.ts'
+import { taskContract } from './task.ts'
+import { terminalContract } from './terminal.ts'
+
+/** What the window may ask of the laptop's main program. The same over MessagePort (Electron) and WebSocket (browser shell). */
+export const desktopContract = {
+  context: contextContract,
+  inventory: inventoryContract,
+  host: hostContract,
+  task: taskContract,
+  terminal: terminalContract,
+}
+export type DesktopContract = typeof desktopContract
