@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { liveStateSchema, macSchema, nameSchema, planeSchema } from './common.ts'
+import { liveStateSchema, macSchema, nameSchema, planeSchema, wallMsSchema } from './common.ts'
 
 /** A network interface of a host. Id: `host/name`. */
 export const nicSchema = z.looseObject({
@@ -29,7 +29,7 @@ export const diskSchema = z.looseObject({
 })
 export type Disk = z.infer<typeof diskSchema>
 
-/** What one NIC hears by LLDP (IEEE 802.1AB). Id: `host/nic`. */
+/** What one NIC hears by LLDP (IEEE 802.1AB), or heard last. Id: `host/nic`. */
 export const neighbourSchema = z.looseObject({
   host: nameSchema,
   nic: z.string(),
@@ -38,5 +38,7 @@ export const neighbourSchema = z.looseObject({
   systemName: z.string(),
   portId: z.string(),
   portDescription: z.string().optional(),
+  /** When LLDP lost it; absent while it is heard. A lost neighbour is remembered, so that a cut cable stays on the picture. */
+  lostAtMs: wallMsSchema.optional(),
 })
 export type Neighbour = z.infer<typeof neighbourSchema>

@@ -10,7 +10,7 @@ export const sampleSchema = z.looseObject({
   cpu: z.number().min(0).max(1),
   memoryUsedBytes: z.number().nonnegative(),
   load1: z.number().nonnegative(),
-  nics: z.record(z.string(), z.object({ rxBytesPerS: rate, txBytesPerS: rate, dropsPerS: rate })),
-  disks: z.record(z.string(), z.object({ readBytesPerS: rate, writeBytesPerS: rate, busy: z.number().min(0).max(1) })),
+  nics: z.record(z.string(), z.looseObject({ rxBytesPerS: rate, txBytesPerS: rate, dropsPerS: rate })),
+  disks: z.record(z.string(), z.looseObject({ readBytesPerS: rate, writeBytesPerS: rate, busy: z.number().min(0).max(1) })),
 })
 export type Sample = z.infer<typeof sampleSchema>
