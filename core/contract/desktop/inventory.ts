@@ -34,10 +34,20 @@ export type SearchHit = z.infer<typeof searchHitSchema>
 /** How fresh one source (a module of a host) is. */
 export const sourceSchema = z.object({ host: z.string(), module: z.string(), connected: z.boolean(), seenAtMs: z.number().nullable() })
 
-/** What the window lives on: first everything, then changes. Values are documents by `kind/id`; null removes. */
+/** One document and who reported it: several hosts report the same `host` or `cluster` document, each its own copy. `laptop` reports tasks. */
+const feedItemSchema = z.looseObject({ reporter: z.string(), kind: z.string(), id: z.string(), atMs: z.number(), doc: z.looseObject({}) })
+
+/** What the window lives on: first everything, then changes. Documents are told apart by reporter, kind and id together. */
 export const feedFrameSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('snapshot'), rev: z.number(), nowMs: z.number(), items: z.array(z.looseObject({ kind: z.string(), id: z.string(), atMs: z.number(), doc: z.looseObject({}) })), sources: z.array(sourceSchema) }),
-  z.object({ type: z.literal('delta'), rev: z.number(), nowMs: z.number(), puts: z.array(z.looseObject({ kind: z.string(), id: z.string(), atMs: z.number(), doc: z.looseObject({}) })), dels: z.array(z.object({ kind: z.string(), id: z.string() })), sources: z.array(sourceSchema) }),
+  z.object({ type: z.literal('snapshot'), rev: z.number(), nowMs: z.number(), items: z.array(feedItemSchema), sources: z.array(sourceSchema) }),
+  z.object({
+    type: z.literal('delta'),
+    rev: z.number(),
+    nowMs: z.number(),
+    puts: z.array(feedItemSchema),
+    dels: z.array(z.object({ reporter: z.string(), kind: z.string(), id: z.string() })),
+    sources: z.array(sourceSchema),
+  }),
 ])
 export type FeedFrame = z.infer<typeof feedFrameSchema>
 
