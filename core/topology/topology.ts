@@ -20,8 +20,9 @@ export interface Topology {
  *
  * A link is `down` when its NIC has no carrier, `up` when LLDP hears the switch, and `unknown` when the NIC has a carrier but LLDP fell
  * silent, or when the host's monitor has not been heard lately. A neighbour that LLDP lost stays on the picture, with the time it was
- * lost, until another NIC is heard at the same port. Switches are told apart by their system name; a neighbour without one goes by its chassis id. A neighbour that is itself a host
- * of the cluster is no switch and is left out. Cables between switches cannot be heard from a host, so none is shown.
+ * lost, until another NIC is heard at the same port. Switches are told apart by their system name; a neighbour without one goes by its
+ * chassis id. A neighbour that is itself a host of the cluster is no switch and is left out. Cables between switches cannot be heard from
+ * a host, so none is shown.
  */
 export function topologyOf(input: TopologyInput): Topology {
   const freshness = new Freshness(input.sources, input.nowMs)
@@ -37,7 +38,7 @@ export function topologyOf(input: TopologyInput): Topology {
   const seen = neighbours
     .map((doc) => ({ doc, switch: doc.systemName || doc.chassisId, seenAtMs: doc.lostAtMs ?? freshness.seenAtMs(doc.host, 'monitor') ?? 0 }))
     .filter((neighbour) => !hosts.has(neighbour.switch))
-    .sort((a, b) => a.seenAtMs - b.seenAtMs)
+    .sort((a, b) => a.seenAtMs - b.seenAtMs || compare(a.doc.host, b.doc.host) || compare(a.doc.nic, b.doc.nic))
   const portOf = (neighbour: (typeof seen)[number]): string => JSON.stringify([neighbour.switch, neighbour.doc.portId])
   const taken = new Set(seen.filter(({ doc }) => doc.lostAtMs === undefined).map(portOf))
 
