@@ -18,7 +18,11 @@ type Via = Duplex | undefined
  * pinned, the one whose fingerprint the person accepted; that one is then pinned.
  * Errors: `host-unreachable`, `timeout`, `host-key-unknown`, `host-key-changed`, `ssh-auth-failed`, `not-found` (key file).
  */
-export async function connectSsh(target: SshTarget, hostKeys: HostKeys, options: { acceptedFingerprint?: string | undefined; via?: Via } = {}): Promise<SshConnection> {
+export async function connectSsh(
+  target: SshTarget,
+  hostKeys: HostKeys,
+  options: { acceptedFingerprint?: string | undefined; via?: Via } = {},
+): Promise<SshConnection> {
   const credentials = credentialsOf(target)
   const { address, port } = target
   const label = `${target.user}@${address}:${port}`
@@ -93,7 +97,11 @@ function credentialsOf(target: SshTarget): ConnectConfig {
   if (auth.type === 'agent') {
     const socket = process.env['SSH_AUTH_SOCK']
     if (!socket) {
-      throw new HoldfastError('ssh-auth-failed', 'No SSH agent runs here: SSH_AUTH_SOCK is not set.', 'Start one (`eval $(ssh-agent)`, `ssh-add`), or use a key file or a password.')
+      throw new HoldfastError(
+        'ssh-auth-failed',
+        'No SSH agent runs here: SSH_AUTH_SOCK is not set.',
+        'Start one (`eval $(ssh-agent)`, `ssh-add`), or use a key file or a password.',
+      )
     }
     return { agent: socket, authHandler: ['agent'] }
   }
@@ -101,7 +109,13 @@ function credentialsOf(target: SshTarget): ConnectConfig {
   try {
     text = readFileSync(auth.path)
   } catch (error) {
-    throw new HoldfastError('not-found', `The key file ${auth.path} cannot be read.`, 'Name a private key that you may read.', { path: auth.path }, { cause: error })
+    throw new HoldfastError(
+      'not-found',
+      `The key file ${auth.path} cannot be read.`,
+      'Name a private key that you may read.',
+      { path: auth.path },
+      { cause: error },
+    )
   }
   const key = ssh2.utils.parseKey(text, auth.passphrase)
   if (key instanceof Error) {
@@ -159,7 +173,13 @@ function explain(error: Error & { level?: string; code?: string }, target: SshTa
     )
   }
   if (error.level === 'client-timeout' || error.code === 'ETIMEDOUT') {
-    return new HoldfastError('host-unreachable', `${place} does not answer.`, 'Check address and port, that the host runs, and firewalls on the way.', data, { cause: error })
+    return new HoldfastError(
+      'host-unreachable',
+      `${place} does not answer.`,
+      'Check address and port, that the host runs, and firewalls on the way.',
+      data,
+      { cause: error },
+    )
   }
   if (error.level === 'handshake') {
     return new HoldfastError(

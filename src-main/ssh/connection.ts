@@ -54,59 +54,67 @@ export class SshConnection {
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { timeoutMs = 60_000, maxOutputBytes = 4 * 1024 * 1024 } = options
     options.signal?.throwIfAborted()
-    const channel = await this.#open((done) => this.#client.exec(quoteCommand(argv), done))
-    return await new Promise<ExecResult>((resolve, reject) => {
-      let settled = false
-      const stdout = new Collector(maxOutputBytes)
-      const stderr = new Collector(maxOutputBytes)
-      let code: number | null = null
-      let signalName: string | null = null
-      const finish = (act: () => void) => {
-        if (settled) return
-        settled = true
-        clearTimeout(timer)
-        options.signal?.removeEventListener('abort', onAbort)
-        act()
-      }
-      const abandon = (error: unknown) =>
-        finish(() => {
-          channel.destroy()
-          reject(error as Error)
-        })
-      const onAbort = () => abandon(options.signal?.reason)
-      const timer = setTimeout(
-        () =>
-          abandon(
-            new HoldfastError('timeout', `${argv[0]} on ${this.label} did not end within ${timeoutMs / 1000} s.`, 'Look on the host for what holds it up, then try again.'),
-          ),
-        timeoutMs,
-      )
-      options.signal?.addEventListener('abort', onAbort, { once: true })
-      const collect = (collector: Collector) => (chunk: Buffer) => {
-        if (!collector.add(chunk)) {
-          abandon(
-            new HoldfastError('step-failed', `${argv[0]} on ${this.label} printed more than ${maxOutputBytes} bytes.`, 'Look on the host at what it prints.'),
-          )
+    const command = quoteCommand(argv)
+    const converse = (channel: ClientChannel) =>
+      new Promise<ExecResult>((resolve, reject) => {
+        let settled = false
+        const stdout = new Collector(maxOutputBytes)
+        const stderr = new Collector(maxOutputBytes)
+        const finish = (act: () => void) => {
+          if (settled) return
+          settled = true
+          clearTimeout(timer)
+          options.signal?.removeEventListener('abort', onAbort)
+          act()
         }
-      }
-      channel.on('data', collect(stdout))
-      channel.stderr.on('data', collect(stderr))
-      channel.on('exit', (exitCode: number | null, exitSignal?: string) => {
-        code = exitCode
-        signalName = exitSignal ?? null
+        const abandon = (error: unknown) =>
+          finish(() => {
+            channel.destroy()
+            reject(error as Error)
+          })
+        const onAbort = () => abandon(options.signal?.reason)
+        const timer = setTimeout(
+          () =>
+            abandon(
+              new HoldfastError(
+                'timeout',
+                `${argv[0]} on ${this.label} did not end within ${timeoutMs / 1000} s.`,
+                'Look on the host for what holds it up, then try again.',
+              ),
+            ),
+          timeoutMs,
+        )
+        options.signal?.addEventListener('abort', onAbort, { once: true })
+        if (options.signal?.aborted) onAbort()
+        const collect = (collector: Collector) => (chunk: Buffer) => {
+          if (!collector.add(chunk)) {
+            abandon(
+              new HoldfastError(
+                'step-failed',
+                `${argv[0]} on ${this.label} printed more than ${maxOutputBytes} bytes.`,
+                'Look on the host at what it prints.',
+              ),
+            )
+          }
+        }
+        channel.on('data', collect(stdout))
+        channel.stderr.on('data', collect(stderr))
+        channel.on('close', (code?: number | null, signalName?: string) =>
+          finish(() => {
+            if (code === undefined) reject(this.#lost())
+            else resolve({ code, signal: signalName ?? null, stdout: stdout.text(), stderr: stderr.text() })
+          }),
+        )
+        channel.on('error', () => abandon(this.#lost()))
+        // A program may end before it has read all of its input; its exit code tells, not the broken pipe.
+        const { stdin } = options
+        if (stdin === undefined || typeof stdin === 'string' || Buffer.isBuffer(stdin)) channel.end(stdin)
+        else
+          pipeline(stdin, channel as Duplex).catch((error: NodeJS.ErrnoException) =>
+            error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? undefined : abandon(error),
+          )
       })
-      channel.on('close', () =>
-        finish(() => {
-          if (code === null && signalName === null) reject(this.#lost())
-          else resolve({ code, signal: signalName, stdout: stdout.text(), stderr: stderr.text() })
-        }),
-      )
-      channel.on('error', () => abandon(this.#lost()))
-      // A program may end before it has read all of its input; its exit code tells, not the broken pipe.
-      const { stdin } = options
-      if (stdin === undefined || typeof stdin === 'string' || Buffer.isBuffer(stdin)) channel.end(stdin)
-      else pipeline(stdin, channel as Duplex).catch((error: NodeJS.ErrnoException) => (error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? undefined : abandon(error)))
-    })
+    return await this.#open((done) => this.#client.exec(command, done), converse)
   }
 
   /** Runs a program that is expected to succeed and answers its stdout; any other end is `step-failed` with what it printed last. */
@@ -116,14 +124,17 @@ export class SshConnection {
     throw commandFailed(this.label, argv, result)
   }
 
-  /** A login shell on a terminal of its own. */
-  async shell(size: { cols: number; rows: number }): Promise<ClientChannel> {
-    return await this.#open((done) => this.#client.shell({ term: 'xterm-256color', cols: size.cols, rows: size.rows }, done))
+  /** A login shell on a terminal of its own. `use` gets the channel before its first event. */
+  async shell<T>(size: { cols: number; rows: number }, use: (channel: ClientChannel) => T): Promise<T> {
+    return await this.#open((done) => this.#client.shell({ term: 'xterm-256color', cols: size.cols, rows: size.rows }, done), use)
   }
 
   /** A TCP stream from this host to another, by which a jump host reaches what lies behind it. */
   async forward(address: string, port: number): Promise<ClientChannel> {
-    return await this.#open((done) => this.#client.forwardOut('127.0.0.1', 0, address, port, done))
+    return await this.#open(
+      (done) => this.#client.forwardOut('127.0.0.1', 0, address, port, done),
+      (channel) => channel,
+    )
   }
 
   close(): void {
@@ -131,18 +142,31 @@ export class SshConnection {
     this.#client.end()
   }
 
-  async #open(ask: (done: (error: Error | undefined, channel: ClientChannel) => void) => void): Promise<ClientChannel> {
+  /**
+   * Opens a channel and hands it to `use` in the same turn: a short program's end may lie in the very packet that
+   * confirms its start, and a listener added later would miss it.
+   */
+  async #open<T>(
+    ask: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
+    use: (channel: ClientChannel) => T | Promise<T>,
+  ): Promise<T> {
     if (this.#closed) throw this.#lost()
-    return await new Promise<ClientChannel>((resolve, reject) => {
+    return await new Promise<T>((resolve, reject) => {
       const onClose = () => reject(this.#lost())
       this.#client.once('close', onClose)
       const done = (error: Error | undefined, channel: ClientChannel) => {
         this.#client.off('close', onClose)
         if (error) {
           reject(
-            new HoldfastError('host-unreachable', `${this.label} opened no channel: ${error.message}.`, 'Check MaxSessions and AllowTcpForwarding of its sshd.', {}, { cause: error }),
+            new HoldfastError(
+              'host-unreachable',
+              `${this.label} opened no channel: ${error.message}.`,
+              'Check MaxSessions and AllowTcpForwarding of its sshd.',
+              {},
+              { cause: error },
+            ),
           )
-        } else resolve(channel)
+        } else resolve(use(channel))
       }
       try {
         ask(done)
@@ -154,7 +178,13 @@ export class SshConnection {
   }
 
   #lost(cause?: unknown): HoldfastError {
-    return new HoldfastError('host-unreachable', `The SSH connection to ${this.label} was lost.`, 'Check that the host runs and the network reaches it, then try again.', {}, { cause })
+    return new HoldfastError(
+      'host-unreachable',
+      `The SSH connection to ${this.label} was lost.`,
+      'Check that the host runs and the network reaches it, then try again.',
+      {},
+      { cause },
+    )
   }
 }
 
@@ -162,9 +192,14 @@ export class SshConnection {
 export function commandFailed(label: string, argv: readonly string[], result: ExecResult): HoldfastError {
   const said = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3).join(' / ').slice(0, 500)
   const end = result.code === null ? `was ended by ${result.signal}` : `failed with exit code ${result.code}`
-  return new HoldfastError('step-failed', `${argv[0]} on ${label} ${end}${said === '' ? '' : `: ${said}`}`, 'Put right on the host what it names, then try again.', {
-    exitCode: result.code,
-  })
+  return new HoldfastError(
+    'step-failed',
+    `${argv[0]} on ${label} ${end}${said === '' ? '' : `: ${said}`}`,
+    'Put right on the host what it names, then try again.',
+    {
+      exitCode: result.code,
+    },
+  )
 }
 
 /** Keeps at most `limit` bytes. */
@@ -188,4 +223,3 @@ class Collector {
     return Buffer.concat(this.#chunks).toString('utf8')
   }
 }
-

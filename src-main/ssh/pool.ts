@@ -54,7 +54,10 @@ export class SshPool {
   /** The key that a server shows, and whether it is the pinned one. Through a jump host that one's own key must be pinned already. */
   async look(address: string, port: number, jump?: SshTarget['jump']): Promise<HostKey & { pinned: 'yes' | 'no' | 'changed' }> {
     const pinned = this.hostKeys.pinned(address, port)
-    const answer = (shown: HostKey) => ({ ...shown, pinned: pinned === null ? ('no' as const) : pinned.fingerprint === shown.fingerprint ? ('yes' as const) : ('changed' as const) })
+    const answer = (shown: HostKey) => ({
+      ...shown,
+      pinned: pinned === null ? ('no' as const) : pinned.fingerprint === shown.fingerprint ? ('yes' as const) : ('changed' as const),
+    })
     if (!jump) return answer(await scanHostKey(address, port, pinned))
     using lease = await this.acquire(jumpTarget(jump))
     return answer(await scanHostKey(address, port, pinned, await lease.connection.forward(address, port)))
@@ -105,5 +108,7 @@ function jumpTarget(jump: NonNullable<SshTarget['jump']>): SshTarget {
 
 /** The secret is part of it, hashed, so that a wrong password never rides on a connection that a right one opened. */
 function poolKey(target: SshTarget): string {
-  return createHash('sha256').update(JSON.stringify([target.address, target.port, target.user, target.auth, target.jump ?? null])).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify([target.address, target.port, target.user, target.auth, target.jump ?? null]))
+    .digest('hex')
 }

@@ -23,7 +23,28 @@ describe('quoteCommand', () => {
   })
 
   it('passes the classics through sh and bash', () => {
-    const words = ['', ' ', '-n', '$(id)', '`id`', "it's", "''", "'\\''", '\\', '\\\\', 'a\nb', '*', '~', '!!', 'A=b', '--', '#', '\n', "$'\\n'", '"$HOME"']
+    const words = [
+      '',
+      ' ',
+      '-n',
+      '$(id)',
+      '`id`',
+      "it's",
+      "''",
+      "'\\''",
+      '\\',
+      '\\\\',
+      'a\nb',
+      '*',
+      '~',
+      '!!',
+      'A=b',
+      '--',
+      '#',
+      '\n',
+      "$'\\n'",
+      '"$HOME"',
+    ]
     for (const shell of ['/bin/sh', '/bin/bash']) expect(throughShell(shell, words)).toEqual(words)
   })
 
