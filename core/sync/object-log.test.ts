@@ -48,7 +48,10 @@ const contents = (log: ObjectLog) => Object.fromEntries(log.list().map((item) =>
 
 /** Puts, deletions and readers that come, read late, go and come back, in any order. */
 const command = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ type: fc.constant('put' as const), id: fc.integer({ min: 0, max: 7 }), version: fc.integer({ min: 0, max: 3 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ type: fc.constant('put' as const), id: fc.integer({ min: 0, max: 7 }), version: fc.integer({ min: 0, max: 3 }) }),
+  },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('del' as const), id: fc.integer({ min: 0, max: 7 }) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('read' as const), reader: fc.integer({ min: 0, max: 2 }) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('reconnect' as const), reader: fc.integer({ min: 0, max: 2 }) }) },
@@ -168,7 +171,9 @@ describe('Replica', () => {
 test('sameJson agrees with comparing canonical JSON', () => {
   const canonical = (value: unknown): string =>
     JSON.stringify(value, (_key, inner: unknown) =>
-      inner && typeof inner === 'object' && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+      inner && typeof inner === 'object' && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : inner,
     )
   const json = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>
   fc.assert(fc.property(json, json, (a, b) => sameJson(a, b) === (canonical(a) === canonical(b)) && sameJson(a, JSON.parse(JSON.stringify(a)))))

@@ -22,10 +22,15 @@ export class Replica {
       for (const item of frame.items) this.items.set(keyOf(item.kind, item.id), item)
     } else {
       if (frame.epoch !== this.#position?.epoch || frame.rev < this.#position.rev) {
-        throw new HoldfastError('bad-input', `A ${frame.type} frame does not continue what was received before`, 'Watch again without a position to get a snapshot.', {
-          have: this.#position,
-          got: { epoch: frame.epoch, rev: frame.rev },
-        })
+        throw new HoldfastError(
+          'bad-input',
+          `A ${frame.type} frame does not continue what was received before`,
+          'Watch again without a position to get a snapshot.',
+          {
+            have: this.#position,
+            got: { epoch: frame.epoch, rev: frame.rev },
+          },
+        )
       }
       if (frame.type === 'delta') {
         for (const { kind, id } of frame.dels) this.items.delete(keyOf(kind, id))
