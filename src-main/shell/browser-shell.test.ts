@@ -133,7 +133,16 @@ describe('what is served', () => {
 
   test('nothing outside the folder of the screens', async () => {
     const cookie = await signIn()
-    const paths = ['/../secret.json', '/%2e%2e/secret.json', '/..%2fsecret.json', '/assets/../../secret.json', '/%00', '/%', '/assets', '//etc/passwd']
+    const paths = [
+      '/../secret.json',
+      '/%2e%2e/secret.json',
+      '/..%2fsecret.json',
+      '/assets/../../secret.json',
+      '/%00',
+      '/%',
+      '/assets',
+      '//etc/passwd',
+    ]
     for (const urlPath of paths) expect((await get(urlPath, { cookie })).status, urlPath).toBe(404)
   })
 
