@@ -1,0 +1,66 @@
+import { access, mkdir, readFile, readdir, rmdir } from 'node:fs/promises'
+import { detachDisks } from './disks.ts'
+import { cgroup2Dir, cgroupOf, killCgroup, until } from './machine.ts'
+import { planLab } from './plan.ts'
+import { capture, run } from './run.ts'
+import { labDir, labNames, labsDir, readState } from './state.ts'
+
+/** Mount points at or below `dir` in /proc/PID/mountinfo, deepest and latest first, so that they can be unmounted in this order. Octal escapes as in proc(5). */
+export function mountsBelow(mountinfo: string, dir: string): string[] {
+  return mountinfo
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))))
+    .filter((path) => path === dir || path.startsWith(`${dir}/`))
+    .reverse()
+}
+
+/**
+ * Ends and removes everything of a lab, running or left over: its processes (with them go namespaces, links and pinned programs),
+ * loop devices, mounts, cgroups and directory. Touches nothing else. Answers whether there was anything.
+ */
+export async function removeLab(name: string): Promise<boolean> {
+  const dir = labDir(name)
+  const cgroup = await cgroupOf(name)
+  const there = await Promise.all(
+    [dir, cgroup].map((path) =>
+      access(path).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  if (!there.includes(true)) return false
+  const state = await readState(name)
+  await killCgroup(cgroup)
+  if (state) {
+    // The laptop's NIC goes with its peer in the switch; waiting for it is waiting for the namespaces.
+    const { nic } = planLab(state.slot, 1).laptop
+    await until(async () => !(await readdir('/sys/class/net')).includes(nic), 10_000, `${nic} to go`)
+  }
+  await detachDisks(name)
+  for (const path of mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), dir)) await unmount(path)
+  // Only empty directories are removed, so nothing is lost if an unmount did not take; rmdir then says so.
+  await rmdir(dir).catch(ignoreMissing)
+  for (const parent of [labsDir, `${await cgroup2Dir()}/holdfast-lab`]) await rmdir(parent).catch(() => undefined)
+  return true
+}
+
+async function unmount(path: string): Promise<void> {
+  const deadline = performance.now() + 2000
+  while (performance.now() < deadline) {
+    if ((await capture(['umount', path])).code === 0) return
+  }
+  // Somebody's shell stands in it: it is detached now and freed when they leave.
+  await run(['umount', '--lazy', path])
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
+}
+
+/** Slots of all labs but this one. */
+export async function slotsOfOthers(name: string): Promise<number[]> {
+  await mkdir(labsDir, { recursive: true })
+  const states = await Promise.all((await labNames()).filter((other) => other !== name).map(readState))
+  return states.flatMap((state) => (state ? [state.slot] : []))
+}

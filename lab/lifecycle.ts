@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { HoldfastError } from '../core/errors.ts'
+import { planes } from '../core/model/common.ts'
+import type { OnStep } from './base.ts'
+import { attachDisks, diskNumbers } from './disks.ts'
+import { makeHostDisk, makeLabSecrets, makeSwitchDisk } from './files.ts'
+import { slotsOfOthers } from './leftovers.ts'
+import { withLock } from './lock.ts'
+import { beginBoot, cgroupOf, killCgroup, until, type Booting } from './machine.ts'
+import { machineNetworks, plugHost, portsLeft, setPorts, unplugHost, wireSwitches } from './network.ts'
+import { freeSlot, planLab, switchNames } from './plan.ts'
+import { run } from './run.ts'
+import { hostPlanOf, hostState, isAlive, labDir, planOf, switchPids, writeState, type HostState, type LabState } from './state.ts'
+
+const sshWaitMs = 15_000
+
+/** Makes a lab where there is none and boots all of it at once; returns when every host answers SSH. */
+export async function createLab(name: string, hostCount: number, baseDir: string): Promise<LabState> {
+  const state = await claim(name, hostCount, baseDir)
+  const plan = planOf(state)
+  await makeLabSecrets(name)
+  const boot = async (machine: string, makeDisks: () => Promise<void>): Promise<Booting> => {
+    await makeDisks()
+    return beginBoot({ lab: name, machine, baseDir, disks: await diskNumbers(name, machine) })
+  }
+  const [hosts, switches] = await Promise.all([
+    Promise.all(
+      plan.hosts.map((host) =>
+        boot(host.name, async () => {
+          await makeHostDisk(name, plan, host)
+          await attachDisks(name, host.name)
+        }),
+      ),
+    ),
+    Promise.all(switchNames.map((switchName) => boot(switchName, () => makeSwitchDisk(name, plan.switches[switchName])))),
+  ])
+  plan.hosts.forEach((host, index) => (hostState(state, host.name).init = hosts[index]?.init ?? null))
+  switchNames.forEach((switchName, index) => (state.switches[switchName] = switches[index]?.init ?? null))
+  await writeState(state)
+  const wired = plan.hosts.map((host, index) => ({ plan: host, pid: hosts[index]?.init.pid ?? 0 }))
+  await wireSwitches(plan, switchPids(state), wired)
+  for (const booting of [...switches, ...hosts]) booting.go()
+  await Promise.all(plan.hosts.map((host) => sshAnswers(host.nics.mgmt.address)))
+  state.phase = 'up'
+  await writeState(state)
+  return state
+}
+
+/** Gives a new lab its addresses and its directory: a file system in memory that holds all that is the lab's. */
+async function claim(name: string, hostCount: number, baseDir: string): Promise<LabState> {
+  return withLock('slots', async () => {
+    const slot = freeSlot(await machineNetworks(), await slotsOfOthers(name))
+    if (slot === null) {
+      throw new HoldfastError(
+        'busy',
+        'No addresses are left for another lab in 10.83.0.0/16',
+        'Take a lab down, or remove the route that covers that range.',
+      )
+    }
+    await mkdir(labDir(name), { recursive: true, mode: 0o700 })
+    await run(['mount', '-t', 'tmpfs', '-o', 'mode=700,size=75%', `holdfast-lab-${name}`, labDir(name)])
+    const hosts = planLab(slot, hostCount).hosts.map((host): [string, HostState] => [host.name, { power: 'on', init: null, downPlanes: [] }])
+    const state: LabState = { name, slot, phase: 'starting', baseDir, hosts: Object.fromEntries(hosts), switches: { tor1: null, tor2: null } }
+    await writeState(state)
+    return state
+  })
+}
+
+/** Boots a host that is off, on the disks it had. Planes that were cut stay cut. */
+export async function bootHost(state: LabState, host: string): Promise<void> {
+  const plan = hostPlanOf(state, host)
+  const kept = hostState(state, host)
+  // What a host that ended by itself left behind.
+  await killCgroup(await cgroupOf(state.name, host))
+  const booting = await beginBoot({ lab: state.name, machine: host, baseDir: state.baseDir, disks: await diskNumbers(state.name, host) })
+  await plugHost(switchPids(state), plan, booting.init.pid, kept.downPlanes)
+  booting.go()
+  kept.init = booting.init
+  kept.power = 'on'
+  await writeState(state)
+  if (!kept.downPlanes.includes('mgmt')) await sshAnswers(plan.nics.mgmt.address)
+}
+
+/** Boots every host that is meant to be on and is not; answers their names. */
+export async function bootEnded(state: LabState): Promise<string[]> {
+  const ended = Object.entries(state.hosts).filter(([, kept]) => kept.power !== 'off' && !isAlive(kept.init))
+  for (const [host] of ended) await bootHost(state, host)
+  return ended.map(([host]) => host)
+}
+
+/** Cuts a host's NICs at the switches, kills it, and returns when its network namespace is gone and its ports are without a cable. */
+export async function powerOffHost(state: LabState, host: string): Promise<void> {
+  const plan = hostPlanOf(state, host)
+  const pids = switchPids(state)
+  await setPorts(pids, plan, planes, 'down')
+  await killCgroup(await cgroupOf(state.name, host))
+  await until(async () => (await portsLeft(pids, plan)) === 0, 20_000, `the network of ${host} to go`)
+  await unplugHost(pids, plan)
+  Object.assign(hostState(state, host), { power: 'off', init: null })
+  await writeState(state)
+}
+
+async function sshAnswers(address: string): Promise<void> {
+  await until(() => greets(address, 22), sshWaitMs, `sshd on ${address}`)
+}
+
+/** Whether an SSH server greets there within 200 ms. */
+function greets(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port, timeout: 200 })
+    const end = (result: boolean): void => {
+      socket.destroy()
+      resolve(result)
+    }
+    socket.once('data', (data) => end(data.toString('latin1').startsWith('SSH-')))
+    socket.once('timeout', () => end(false))
+    socket.once('error', () => end(false))
+    socket.once('close', () => resolve(false))
+  })
+}
