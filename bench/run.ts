@@ -1,0 +1,89 @@
+/** Runs measurements. `npm run -s bench -- list`, `… NAME… [--quick] [--json]`, `… all`. Exits 1 if one could not run, 2 on wrong usage. */
+import { cpus, release } from 'node:os'
+import { parseArgs } from 'node:util'
+import { asHoldfastError } from '../core/errors.ts'
+import { labObstacle } from '../scripts/machine.ts'
+import type { Bench, BenchRow } from './bench.ts'
+import { benches } from './index.ts'
+
+/** Whether a figure is within its goal; null where it has none. */
+export function goalMet({ value, goal }: BenchRow): boolean | null {
+  if (!goal) return null
+  return value <= (goal.max ?? Infinity) && value >= (goal.min ?? -Infinity)
+}
+
+const digits = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: value >= 1000 ? 6 : 3, useGrouping: false })
+
+/** A table of figures: name, value with unit, goal, whether it was met, note. */
+export function table(rows: BenchRow[]): string {
+  const cells = rows.map((row) => {
+    const goal = row.goal
+      ? [row.goal.min !== undefined ? `≥ ${row.goal.min}` : '', row.goal.max !== undefined ? `≤ ${row.goal.max}` : ''].filter(Boolean).join(', ')
+      : ''
+    const met = goalMet(row)
+    return [row.figure, digits(row.value), row.unit, goal, met === null ? '' : met ? 'met' : 'MISSED', row.note ?? '']
+  })
+  const all = [['figure', 'value', 'unit', 'goal', '', 'note'], ...cells]
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 1 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function usage(message: string): never {
+  console.error(`${message}\nUsage: npm run -s bench -- list | all | NAME… [--quick] [--json]`)
+  process.exit(2)
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  })
+  if (positionals[0] === 'list') {
+    if (values.json) console.log(JSON.stringify(benches.map(({ name, title, kind }) => ({ name, title, kind }))))
+    else for (const bench of benches) console.log(`${bench.name.padEnd(24)} ${bench.kind.padEnd(7)} ${bench.title}`)
+    return
+  }
+  const chosen =
+    positionals[0] === 'all'
+      ? benches
+      : positionals.map((name) => benches.find((bench) => bench.name === name) ?? usage(`There is no measurement named ${name}: see \`list\``))
+  if (chosen.length === 0) usage('Which measurement?')
+
+  // With --json the document alone goes to stdout.
+  const say = (line: string) => (values.json ? console.error(line) : console.log(line))
+  const results: { bench: Bench; rows?: BenchRow[]; error?: string }[] = []
+  for (const bench of chosen) {
+    say(`\n${bench.name}: ${bench.title}${values.quick ? ' (quick)' : ''}`)
+    try {
+      const obstacle = bench.kind === 'lab' ? labObstacle() : null
+      if (obstacle) throw new Error(`not run: ${obstacle}`)
+      const rows = await bench.run({ quick: values.quick, log: (line) => say(`  ${line}`) })
+      results.push({ bench, rows })
+      if (!values.json) console.log(table(rows).replace(/^/gm, '  '))
+    } catch (thrown) {
+      const { message, hint, code, stack } = asHoldfastError(thrown)
+      say(`  ${message}\n  ${code === 'internal' ? stack : hint}`)
+      results.push({ bench, error: message })
+    }
+  }
+  if (values.json) {
+    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version }
+    const document = results.map(({ bench, rows, error }) => ({
+      name: bench.name,
+      quick: values.quick,
+      error,
+      rows: rows?.map((row) => ({ ...row, met: goalMet(row) })),
+    }))
+    console.log(JSON.stringify({ machine, results: document }, null, 2))
+  }
+  process.exitCode = results.some((result) => result.error !== undefined) ? 1 : 0
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,3 @@
+import { runOnOurNode } from './bootstrap.mjs'
+
+runOnOurNode('scripts/test.ts')
