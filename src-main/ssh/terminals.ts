@@ -84,6 +84,7 @@ class Terminal {
   #chunks: string[] = []
   #kept = 0
   #start = 0
+  #closing = false
   #exit: { type: 'exit'; code: number | null } | undefined
   /** Where each reader stands, in units since the beginning. */
   readonly #readers = new Set<{ at: number }>()
@@ -115,6 +116,8 @@ class Terminal {
   }
 
   close(): void {
+    this.#closing = true
+    this.#channel.resume()
     this.#channel.close()
   }
 
@@ -171,6 +174,7 @@ class Terminal {
   }
 
   #throttle(): void {
+    if (this.#closing) return
     const slowest = Math.min(...[...this.#readers].map(({ at }) => at))
     if (this.#readers.size > 0 && this.#start + this.#kept - slowest > lagUnits) this.#channel.pause()
     else if (this.#channel.isPaused()) this.#channel.resume()

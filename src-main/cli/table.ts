@@ -1,0 +1,187 @@
+import type { Output } from './output.ts'
+
+/** A named option. Without `value` it is a flag. */
+export interface OptionSpec {
+  name: string
+  /** Name of its value in the help, e.g. `ADDRESS`. */
+  value?: string
+  help: string
+}
+
+/** A positional argument; `rest` takes all that follow. */
+export interface ArgumentSpec {
+  name: string
+  optional?: boolean
+  rest?: boolean
+}
+
+/** What a command was called with, after it was checked against its own row of the table. */
+export interface Call {
+  args: string[]
+  options: Record<string, string | boolean | undefined>
+  out: Output
+}
+
+/** One command. What it does is loaded only when it runs, so that `--help` and `status` start fast. */
+export interface Command {
+  /** Words that name it: `['host', 'add']`. */
+  words: string[]
+  help: string
+  args?: ArgumentSpec[]
+  options?: OptionSpec[]
+  /** Exits 0, or with the number it answers. */
+  load: () => Promise<(call: Call) => Promise<number | void>>
+}
+
+const context: OptionSpec = { name: 'context', value: 'NAME', help: 'work on this cluster instead of the current one' }
+const labName: OptionSpec = { name: 'name', value: 'LAB', help: 'which lab, if there are several (lab)' }
+
+const ssh: OptionSpec[] = [
+  { name: 'port', value: 'PORT', help: 'port of its sshd (22)' },
+  { name: 'user', value: 'USER', help: 'account with root’s rights (root)' },
+  { name: 'key', value: 'FILE', help: 'private key on this laptop; without it the SSH agent is asked' },
+  { name: 'key-passphrase-file', value: 'FILE', help: 'file with the key’s passphrase' },
+  { name: 'password-file', value: 'FILE', help: 'file with the account’s password' },
+  { name: 'jump', value: 'USER@HOST:PORT', help: 'go through this host first' },
+  { name: 'jump-key', value: 'FILE', help: 'private key for the jump host (that of --key)' },
+]
+
+/** Every command there is. Parser and help are made from it. */
+export const commands: Command[] = [
+  {
+    words: ['status'],
+    help: 'cluster, hosts, planes and modules at a glance; answers within 3 s, whatever is down',
+    options: [context],
+    load: async () => (await import('./commands/inventory.ts')).status,
+  },
+  {
+    words: ['inventory', 'list'],
+    help: 'objects of a kind: hosts, nics, disks, switches, links, members, modules, events, paths, tasks, audit',
+    args: [{ name: 'KIND' }],
+    options: [{ name: 'offline', help: 'from this laptop’s inventory alone' }, context],
+    load: async () => (await import('./commands/inventory.ts')).list,
+  },
+  {
+    words: ['search'],
+    help: 'objects by any word in them, from this laptop’s inventory',
+    args: [{ name: 'WORDS', rest: true }],
+    options: [{ name: 'limit', value: 'N', help: 'at most so many (50)' }, context],
+    load: async () => (await import('./commands/inventory.ts')).search,
+  },
+  {
+    words: ['events'],
+    help: 'what happened, oldest first',
+    options: [{ name: 'follow', help: 'go on with what happens, until Ctrl-C; with --json one event a line' }, context],
+    load: async () => (await import('./commands/inventory.ts')).events,
+  },
+  {
+    words: ['host', 'key'],
+    help: 'the host key that a server shows, and whether it is the pinned one',
+    args: [{ name: 'ADDRESS' }],
+    options: [
+      { name: 'accept', value: 'FINGERPRINT', help: 'pin this key, which you compared with the one on the host itself' },
+      ...ssh.filter(({ name }) => name === 'port' || name.startsWith('jump')),
+      context,
+    ],
+    load: async () => (await import('./commands/host.ts')).key,
+  },
+  {
+    words: ['host', 'add'],
+    help: 'installs the agent over SSH and takes the host into the cluster',
+    args: [{ name: 'NAME' }],
+    options: [
+      { name: 'address', value: 'IP', help: 'its address on the mgmt plane, where SSH answers too (unless --ssh)' },
+      { name: 'ssh', value: 'ADDRESS', help: 'where its sshd answers, if elsewhere' },
+      { name: 'storage', value: 'IP', help: 'its address on the storage plane' },
+      { name: 'tenant', value: 'IP', help: 'its address on the tenant plane' },
+      { name: 'fingerprint', value: 'FINGERPRINT', help: 'the host key that you accept; not needed for one that is pinned' },
+      { name: 'new-cluster', value: 'NAME', help: 'make a cluster of this name with it as the first host' },
+      { name: 'cluster-ip', value: 'IP/BITS', help: 'with --new-cluster: address that follows the leader' },
+      ...ssh,
+      context,
+    ],
+    load: async () => (await import('./commands/host.ts')).add,
+  },
+  {
+    words: ['host', 'remove'],
+    help: 'takes a host out of the cluster and the agent off it; a dead host only out of the cluster',
+    args: [{ name: 'NAME' }],
+    options: [context],
+    load: async () => (await import('./commands/host.ts')).remove,
+  },
+  {
+    words: ['host', 'upgrade'],
+    help: 'brings a host’s agent to this laptop’s version, module by module',
+    args: [{ name: 'NAME' }],
+    options: [context],
+    load: async () => (await import('./commands/host.ts')).upgrade,
+  },
+  { words: ['tasks', 'list'], help: 'long work of this laptop', options: [context], load: async () => (await import('./commands/tasks.ts')).list },
+  {
+    words: ['tasks', 'resume'],
+    help: 'runs an interrupted or failed task again',
+    args: [{ name: 'ID' }],
+    options: [context],
+    load: async () => (await import('./commands/tasks.ts')).resume,
+  },
+  {
+    words: ['tasks', 'cancel'],
+    help: 'stops a task and takes back what it left half done',
+    args: [{ name: 'ID' }],
+    options: [context],
+    load: async () => (await import('./commands/tasks.ts')).cancel,
+  },
+  {
+    words: ['audit', 'list'],
+    help: 'every change, who asked for it and how it ended',
+    options: [context],
+    load: async () => (await import('./commands/audit.ts')).list,
+  },
+  {
+    words: ['audit', 'verify'],
+    help: 'checks the hash chain of the audit log',
+    options: [context],
+    load: async () => (await import('./commands/audit.ts')).verify,
+  },
+  { words: ['context', 'list'], help: 'clusters that this laptop knows', load: async () => (await import('./commands/context.ts')).list },
+  {
+    words: ['context', 'use'],
+    help: 'makes a cluster the current one',
+    args: [{ name: 'NAME' }],
+    load: async () => (await import('./commands/context.ts')).use,
+  },
+  {
+    words: ['context', 'remove'],
+    help: 'forgets a cluster, its keys and its inventory on this laptop',
+    args: [{ name: 'NAME' }],
+    load: async () => (await import('./commands/context.ts')).remove,
+  },
+  {
+    words: ['lab', 'up'],
+    help: 'three real hosts on this machine with a cluster on them; needs Linux and root',
+    options: [labName, { name: 'hosts', value: 'N', help: 'number of hosts, 1 to 7 (3)' }],
+    load: async () => (await import('./commands/lab.ts')).up,
+  },
+  {
+    words: ['lab', 'down'],
+    help: 'takes the lab down; its context and inventory stay',
+    options: [labName],
+    load: async () => (await import('./commands/lab.ts')).down,
+  },
+  { words: ['lab', 'status'], help: 'what of the lab runs', options: [labName], load: async () => (await import('./commands/lab.ts')).status },
+  {
+    words: ['lab', 'exec'],
+    help: 'runs a program inside a host: lab exec h2 -- hostname',
+    args: [{ name: 'HOST' }, { name: 'PROGRAM', rest: true }],
+    options: [labName],
+    load: async () => (await import('./commands/lab.ts')).exec,
+  },
+  {
+    words: ['lab', 'fault'],
+    help: 'power-off, power-on, pause, resume, hang-agent, or link-down and link-up with a plane',
+    args: [{ name: 'HOST' }, { name: 'FAULT' }, { name: 'PLANE', optional: true }],
+    options: [labName],
+    load: async () => (await import('./commands/lab.ts')).fault,
+  },
+  { words: ['agent', 'pack'], help: 'packs the agent’s tarball from this checkout', load: async () => (await import('./commands/agent.ts')).pack },
+]
