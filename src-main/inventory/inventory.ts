@@ -42,6 +42,8 @@ export class Inventory implements AsyncDisposable {
   #recovering: Promise<void> | undefined
   #pruning: NodeJS.Timeout | undefined
   #movedTo: string | null = null
+  /** Settles when writing is possible. */
+  #ready: Promise<void> = Promise.resolve()
 
   private constructor(path: string) {
     this.#writerWorker = new Worker(new URL('./writer.worker.ts', import.meta.url), { workerData: path })
@@ -70,15 +72,13 @@ export class Inventory implements AsyncDisposable {
       this.#movedTo = movedTo
       if (movedTo !== null || !(await early)) await this.#reader.open()
       if (check) this.#checkLater()
-      this.#pruning = setInterval(() => void this.#write(() => this.#writer.prune()).catch(() => {}), prunePeriodMs).unref()
+      this.#pruning ??= setInterval(() => void this.#write(() => this.#writer.prune()).catch(() => {}), prunePeriodMs).unref()
     })
-    if (await early) late.catch(() => {})
-    else await late
+    // Whoever writes hears of a failure.
+    late.catch(() => {})
     this.#ready = late
+    if (!(await early)) await late
   }
-
-  /** Settles when writing is possible. */
-  #ready: Promise<void> = Promise.resolve()
 
   #checkLater(): void {
     void this.#writer.isSound().then(
@@ -90,9 +90,10 @@ export class Inventory implements AsyncDisposable {
   /** Called when the file was found to be damaged, with the path that it was moved to; at once if that was on opening. */
   onCorrupt(listener: (movedTo: string) => void): Disposable {
     this.#corruptListeners.add(listener)
-    void this.#ready.then(() => {
-      if (this.#movedTo) listener(this.#movedTo)
-    })
+    void this.#ready.then(
+      () => (this.#movedTo ? listener(this.#movedTo) : undefined),
+      () => {},
+    )
     return { [Symbol.dispose]: () => void this.#corruptListeners.delete(listener) }
   }
 
@@ -112,7 +113,7 @@ export class Inventory implements AsyncDisposable {
   apply(received: ReceivedFrame): Promise<FrameResult['result']> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ received, resolve, reject })
-      this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined))
+      this.#flushing ??= this.#flush()
     })
   }
 
@@ -133,6 +134,8 @@ export class Inventory implements AsyncDisposable {
         for (const { reject } of batch) reject(error)
       }
     }
+    // Here and not after the promise: a caller who goes on at once must find that nobody flushes any more.
+    this.#flushing = undefined
   }
 
   #announce({ context, host, module, frame }: ReceivedFrame, { puts, dels }: FrameResult): void {

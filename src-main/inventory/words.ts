@@ -1,4 +1,3 @@
-import { parseEntity, type Entity, type Severity } from '../../core/model/index.ts'
 import type { SearchHit } from '../../core/contract/desktop/inventory.ts'
 
 /** What search knows of an object: what to show for it, and what it is found by. */
@@ -6,75 +5,56 @@ export interface Searchable {
   title: string
   detail: string
   /** Words beyond title and id, in any case. */
-  words: (string | undefined)[]
+  words: unknown[]
 }
 
 /** An object as it is stored. Kinds of later versions pass through here too. */
-export interface StoredObject {
+export type StoredObject = {
   kind: string
   id: string
   atMs: number
   doc: Record<string, unknown>
 }
 
-/** Null: not searched, because it says nothing that another object does not say. */
-export function searchable(object: StoredObject): Searchable | null {
-  const entity = parseEntity(object)
-  return entity ? describe(entity) : { title: object.id, detail: object.kind, words: [] }
+type Doc = Record<string, unknown>
+
+/** What each kind is shown and found by; null: not searched, because it says nothing that another object does not say. */
+const kinds: Record<string, ((id: string, doc: Doc) => Searchable) | null> = {
+  path: null,
+  cluster: (id, doc) => ({ title: text(doc.name) || id, detail: line('cluster', doc.clusterIp), words: [doc.clusterIp] }),
+  member: (id, doc) => ({ title: id, detail: line('store member', doc.memberId), words: [doc.memberId, 'etcd'] }),
+  host: (id, doc) => ({ title: id, detail: line(at(doc.addresses, 'mgmt'), doc.role), words: valuesOf(doc.addresses) }),
+  facts: (id, doc) => {
+    const system = [at(doc.os, 'name'), at(doc.os, 'version'), at(doc.os, 'kernel')]
+    return { title: id, detail: line(...system), words: [...system, at(doc.cpu, 'model')] }
+  },
+  nic: (id, doc) => ({
+    title: id,
+    detail: line(doc.plane, ...valuesOf(doc.addresses), doc.mac),
+    words: [doc.plane, doc.mac, ...valuesOf(doc.addresses)],
+  }),
+  disk: (id, doc) => ({ title: id, detail: line(doc.model, doc.serial, gigabytes(doc.sizeBytes)), words: [doc.model, doc.serial] }),
+  neighbour: (id, doc) => ({
+    title: text(doc.systemName) || text(doc.chassisId) || id,
+    detail: line('port', doc.portId, 'to', id),
+    words: [doc.chassisId, doc.portId, doc.portDescription],
+  }),
+  module: (id, doc) => ({ title: id, detail: line('module', doc.version), words: [doc.version] }),
+  event: (id, doc) => ({ title: text(doc.message) || id, detail: line(doc.severity, doc.origin), words: [doc.type, ...valuesOf(doc.about)] }),
 }
 
-function describe(entity: Entity): Searchable | null {
-  switch (entity.kind) {
-    case 'path':
-      return null
-    case 'cluster':
-      return { title: entity.doc.name, detail: words('cluster', entity.doc.clusterIp), words: [entity.doc.clusterIp] }
-    case 'member':
-      return { title: entity.doc.host, detail: words('store member', entity.doc.memberId), words: [entity.doc.memberId, 'etcd'] }
-    case 'host':
-      return { title: entity.doc.name, detail: words(entity.doc.addresses.mgmt, entity.doc.role), words: addressesOf(entity.doc.addresses) }
-    case 'facts': {
-      const { os, cpu } = entity.doc
-      return { title: entity.doc.host, detail: words(os.name, os.version, os.kernel), words: [os.name, os.version, os.kernel, cpu.model] }
-    }
-    case 'nic':
-      return {
-        title: `${entity.doc.host}/${entity.doc.name}`,
-        detail: words(entity.doc.plane, ...entity.doc.addresses, entity.doc.mac),
-        words: [entity.doc.plane, entity.doc.mac, ...entity.doc.addresses],
-      }
-    case 'disk':
-      return {
-        title: `${entity.doc.host}/${entity.doc.name}`,
-        detail: words(entity.doc.model, entity.doc.serial, `${Math.round(entity.doc.sizeBytes / 1e9)} GB`),
-        words: [entity.doc.model, entity.doc.serial],
-      }
-    case 'neighbour':
-      return {
-        title: entity.doc.systemName || entity.doc.chassisId,
-        detail: words('port', entity.doc.portId, 'to', entity.id),
-        words: [entity.doc.chassisId, entity.doc.portId, entity.doc.portDescription],
-      }
-    case 'module':
-      return { title: `${entity.doc.host}/${entity.doc.name}`, detail: words('module', entity.doc.version), words: [entity.doc.version] }
-    case 'event':
-      return {
-        title: entity.doc.message,
-        detail: words(severityWord[entity.doc.severity], entity.doc.origin),
-        words: [entity.doc.type, ...entity.doc.about],
-      }
-  }
+/** Documents are read with care, not validated: those of a later version differ, and the schemas would cost a worker half its start. */
+export function searchable({ kind, id, doc }: StoredObject): Searchable | null {
+  const describe = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
+  if (describe === null) return null
+  return describe?.(id, doc) ?? { title: id, detail: kind, words: [] }
 }
 
-const severityWord: Record<Severity, string> = { info: 'event', warning: 'warning', error: 'error' }
-
-function addressesOf(addresses: Record<string, unknown>): string[] {
-  return Object.values(addresses).filter((address) => typeof address === 'string')
-}
-
-function words(...parts: (string | undefined)[]): string {
-  return parts.filter(Boolean).join(' ')
-}
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+const at = (value: unknown, field: string): unknown => (value as Doc | null | undefined)?.[field]
+const valuesOf = (value: unknown): unknown[] => (typeof value === 'object' && value !== null ? Object.values(value) : [])
+const line = (...parts: unknown[]): string => parts.map(text).filter(Boolean).join(' ')
+const gigabytes = (bytes: unknown): string => (typeof bytes === 'number' ? `${Math.round(bytes / 1e9)} GB` : '')
 
 /** What a person should land on who chooses a hit: a neighbour is heard by a NIC, but means the switch. */
 export function hitOf(object: StoredObject): SearchHit | null {
@@ -86,7 +66,11 @@ export function hitOf(object: StoredObject): SearchHit | null {
 
 /** Text of the word index: each word whole, and its parts where it has any (`h2/eth0`, `a-b`), each once, in lower case. */
 export function indexText(object: StoredObject, found: Searchable): string {
-  const whole = [object.id, found.title, ...found.words].flatMap((text) => (text ? text.toLowerCase().split(/[\s,;()"']+/) : []))
+  const whole = [object.id, found.title, ...found.words].flatMap((part) =>
+    text(part)
+      .toLowerCase()
+      .split(/[\s,;()"']+/),
+  )
   const all = new Set(whole)
   for (const word of whole) for (const part of word.split(/[^\p{L}\p{N}.:]+/u)) if (part) all.add(part)
   all.delete('')
