@@ -32,7 +32,11 @@ export default defineConfig(
       '@typescript-eslint/await-thenable': 'error',
     },
   },
-  { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { globals: globals.browser, parserOptions: { parser: tseslint.parser } } },
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { globals: globals.browser, parserOptions: { parser: tseslint.parser } },
+    rules: { 'prefer-const': 'off', 'svelte/prefer-const': ['error', { excludedRunes: ['$props', '$derived'] }] },
+  },
   {
     // core has no clock and no dice of its own: they come through Env, or a simulation could not repeat itself.
     files: ['core/**/*.ts'],

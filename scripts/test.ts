@@ -1,0 +1,135 @@
+/**
+ * `npm test`: everything that is claimed, proven, from a fresh clone: checks, unit tests, tests on the lab's hosts, a small version of each
+ * proof, journeys in a browser. `npm test -- STAGE…` runs some of the stages. The last line counts; each skip stands above it with its reason.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { proofs } from '../proofs/index.ts'
+import { buildScreens } from './build.ts'
+import type { Counts } from './counts-reporter.ts'
+import { fail } from './fail.ts'
+import { chromium, ensurePrograms, hasProgram, labObstacle, labPrograms } from './machine.ts'
+import { commandOf, newSeed, prove } from './prove.ts'
+
+const root = path.resolve(import.meta.dirname, '..')
+const scratch = mkdtempSync(path.join(tmpdir(), 'holdfast-test-'))
+let running: ChildProcess | null = null
+let interrupted = false
+
+const none = (): Counts => ({ passed: 0, failed: 0, skips: [] })
+
+/** Runs one of our own programs and reads the counts that it leaves behind; a program that leaves none failed as a whole. */
+async function runCounted(name: string, argv: string[]): Promise<Counts> {
+  const file = path.join(scratch, `${name}.json`)
+  const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, HOLDFAST_COUNTS: file } })
+  running = child
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  running = null
+  const counts: Counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none()
+  if (code !== 0 && counts.failed === 0) counts.failed++
+  return counts
+}
+
+const vitest = (project: string) =>
+  runCounted(project, [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    project,
+    '--passWithNoTests',
+    '--reporter',
+    'default',
+    '--reporter',
+    './scripts/counts-reporter.ts',
+  ])
+
+/** All of a project's files as skipped, for one reason. */
+const skipFiles = (pattern: string, reason: string): Counts => ({
+  ...none(),
+  skips: globSync(pattern, { cwd: root, exclude: ['node_modules/**'] }).map((file) => `${file}: ${reason}`),
+})
+
+async function smallProofs(): Promise<Counts> {
+  const counts = none()
+  for (const proof of proofs) {
+    if (interrupted) break
+    const obstacle = proof.kind === 'lab' ? labObstacle() : null
+    if (obstacle) {
+      counts.skips.push(`proof ${proof.name}: ${obstacle}`)
+      continue
+    }
+    const outcome = await prove(proof, 'small', newSeed())
+    if (!outcome.error) counts.passed++
+    else {
+      counts.failed++
+      console.log(`  again: ${commandOf(proof, outcome.seed, 'small')}`)
+    }
+  }
+  return counts
+}
+
+async function journeys(): Promise<Counts> {
+  const obstacle = labObstacle()
+  if (obstacle) return skipFiles('e2e/**/*.e2e.ts', obstacle)
+  ensurePrograms([chromium], console.log)
+  if (!hasProgram(chromium.program)) return skipFiles('e2e/**/*.e2e.ts', 'chromium is not on this machine')
+  await buildScreens(console.log)
+  return vitest('e2e')
+}
+
+async function labTests(): Promise<Counts> {
+  const obstacle = labObstacle()
+  if (obstacle) return skipFiles('**/*.lab.test.ts', obstacle)
+  ensurePrograms(labPrograms, console.log)
+  return vitest('lab')
+}
+
+const stages: Record<string, () => Promise<Counts>> = {
+  check: () => runCounted('check', ['scripts/check.ts']),
+  unit: () => vitest('unit'),
+  lab: labTests,
+  proofs: smallProofs,
+  e2e: journeys,
+}
+
+async function main(): Promise<void> {
+  const chosen = process.argv.slice(2)
+  const unknown = chosen.find((name) => !Object.hasOwn(stages, name))
+  if (unknown) {
+    console.error(`There is no stage ${unknown}: they are ${Object.keys(stages).join(', ')}`)
+    process.exitCode = 2
+    return
+  }
+  const total = none()
+  for (const [name, stage] of Object.entries(stages)) {
+    if (interrupted || (chosen.length > 0 && !chosen.includes(name))) continue
+    const startMs = performance.now()
+    console.log(`\n── ${name} ──`)
+    const counts = await stage().catch((thrown) => {
+      fail(thrown)
+      return { ...none(), failed: 1 }
+    })
+    console.log(
+      `── ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skips.length} skipped, ${Math.round((performance.now() - startMs) / 1000)} s`,
+    )
+    total.passed += counts.passed
+    total.failed += counts.failed
+    total.skips.push(...counts.skips)
+  }
+  console.log('')
+  for (const skip of total.skips) console.log(`skipped: ${skip}`)
+  if (interrupted) console.log('Interrupted: what had not run yet is in none of these counts.')
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skips.length} skipped`)
+  process.exitCode = total.failed > 0 || interrupted ? 1 : 0
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+    running?.kill('SIGTERM')
+  })
+}
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+await main()
