@@ -12,7 +12,7 @@ export default defineConfig(
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      'eqeqeq': 'error',
+      'eqeqeq': ['error', 'smart'],
       'no-console': 'off',
       'object-shorthand': 'error',
       'prefer-const': 'error',
@@ -35,7 +35,11 @@ export default defineConfig(
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { globals: globals.browser, parserOptions: { parser: tseslint.parser } },
-    rules: { 'prefer-const': 'off', 'svelte/prefer-const': ['error', { excludedRunes: ['$props', '$derived'] }] },
+    rules: {
+      'prefer-const': 'off',
+      'svelte/prefer-svelte-reactivity': 'off',
+      'svelte/prefer-const': ['error', { excludedRunes: ['$props', '$derived'] }],
+    },
   },
   {
     // core has no clock and no dice of its own: they come through Env, or a simulation could not repeat itself.
