@@ -68,7 +68,7 @@ UseDNS no
 PrintMotd no
 MaxStartups 100
 MaxSessions 100
-SetEnv FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
+PermitUserEnvironment yes
 Subsystem sftp internal-sftp
 `
 

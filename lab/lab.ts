@@ -10,7 +10,9 @@ import { withLock } from './lock.ts'
 import { enterArgv } from './machine.ts'
 import { maxHosts } from './plan.ts'
 import { capture, exitStatus, type RunResult } from './run.ts'
-import { checkLabName, hostState, isRunning, labDir, planOf, powerOf, readState, runningLab, type LabState, type Power } from './state.ts'
+import { checkLabName, isRunning, labDir, planOf, powerOf, readState, runningLab, type LabState, type Power } from './state.ts'
+
+export { labFault, labFaults, type LabFault, type LabFaultRequest } from './fault.ts'
 
 /** What the rest of the project knows of a running lab. */
 export interface LabDescription {
@@ -136,15 +138,14 @@ async function execArgv(options: { name?: string; host: string; argv: readonly s
   if (argv.length === 0) throw new HoldfastError('bad-input', 'No program to run', 'Say which, e.g. `lab exec h1 -- hostname`.')
   const state = await runningLab(name)
   const power = powerOf(state, host)
-  const { init } = hostState(state, host)
-  if (power !== 'on' || !init) {
+  if (power !== 'on') {
     throw new HoldfastError(
       'busy',
       `${host} of lab ${name} is ${power}`,
       `Run \`lab fault ${host} ${power === 'paused' ? 'resume' : 'power-on'}\` first.`,
     )
   }
-  return enterArgv(name, host, init, argv)
+  return enterArgv(state, host, argv)
 }
 
 async function describe(state: LabState): Promise<LabDescription> {

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { HoldfastError } from '../core/errors.ts'
 import { planes } from '../core/model/common.ts'
-import type { OnStep } from './base.ts'
 import { attachDisks, diskNumbers } from './disks.ts'
 import { makeHostDisk, makeLabSecrets, makeSwitchDisk } from './files.ts'
 import { slotsOfOthers } from './leftovers.ts'
@@ -60,7 +59,10 @@ async function claim(name: string, hostCount: number, baseDir: string): Promise<
     }
     await mkdir(labDir(name), { recursive: true, mode: 0o700 })
     await run(['mount', '-t', 'tmpfs', '-o', 'mode=700,size=75%', `holdfast-lab-${name}`, labDir(name)])
-    const hosts = planLab(slot, hostCount).hosts.map((host): [string, HostState] => [host.name, { power: 'on', init: null, downPlanes: [] }])
+    const hosts = planLab(slot, hostCount).hosts.map((host): [string, HostState] => [
+      host.name,
+      { power: 'on', init: null, downPlanes: [], environment: [] },
+    ])
     const state: LabState = { name, slot, phase: 'starting', baseDir, hosts: Object.fromEntries(hosts), switches: { tor1: null, tor2: null } }
     await writeState(state)
     return state

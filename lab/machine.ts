@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../core/errors.ts'
-import { machineDir, processRef, type ProcessRef } from './state.ts'
+import { hostState, machineDir, processRef, type LabState, type ProcessRef } from './state.ts'
 
 const scriptsDir = join(import.meta.dirname, 'machine')
 const bootTimeoutMs = 20_000
@@ -84,7 +84,7 @@ export async function beginBoot(options: {
 }
 
 /** Every cgroup below and including `dir`, deepest first; none if it is not there. */
-async function cgroupTree(dir: string): Promise<string[]> {
+export async function cgroupTree(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => null)
   if (!entries) return []
   const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => cgroupTree(join(dir, entry.name))))
@@ -123,18 +123,19 @@ export async function until(condition: () => Promise<boolean> | boolean, limitMs
   }
 }
 
-/** The command line that runs `argv` inside a machine: in its cgroup, all its namespaces, with a clean environment. */
-export async function enterArgv(lab: string, machine: string, init: ProcessRef, argv: readonly string[]): Promise<string[]> {
+/** The command line that runs `argv` inside a host that is on: in its cgroup, all its namespaces, with a clean environment. */
+export async function enterArgv(state: LabState, host: string, argv: readonly string[]): Promise<string[]> {
+  const { init, environment } = hostState(state, host)
+  if (!init) throw new HoldfastError('busy', `${host} is off`, `Run \`lab fault ${host} power-on\` first.`)
   const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-  const environment = [
+  const variables = [
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'HOME=/root',
     'USER=root',
     'LANG=C.UTF-8',
-    'FAKETIME_DONT_FAKE_MONOTONIC=1',
-    'DONT_FAKE_MONOTONIC=1',
     ...(process.env['TERM'] ? [`TERM=${process.env['TERM']}`] : []),
+    ...environment,
   ]
-  const enter = ['nsenter', '--target', String(init.pid), ...namespaces, '--', '/usr/bin/env', '-i', ...environment, ...argv]
-  return ['sh', join(scriptsDir, 'in-cgroup.sh'), await cgroupOf(lab, machine), ...enter]
+  const enter = ['nsenter', '--target', String(init.pid), ...namespaces, '--', '/usr/bin/env', '-i', ...variables, ...argv]
+  return ['sh', join(scriptsDir, 'in-cgroup.sh'), await cgroupOf(state.name, host), ...enter]
 }

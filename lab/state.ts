@@ -25,6 +25,8 @@ export interface HostState {
   init: ProcessRef | null
   /** Planes whose link was cut by `link-down`; they stay cut over a power cycle. */
   downPlanes: Plane[]
+  /** NAME=VALUE lines for every program started on it: a wrong clock, see `fault.ts`. */
+  environment: string[]
 }
 
 /** What is kept of a running lab, in `state.json` of its directory. */
