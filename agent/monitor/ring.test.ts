@@ -86,7 +86,7 @@ it('holds at most an eighth more than its capacity, and the newest', () => {
 })
 
 it('takes over what an earlier version held without one twice, and readers in it keep their place', async () => {
-  const ring = new SampleRing(5)
+  const ring = new SampleRing(6)
   ring.push(sample(5000))
   const reader = ring.read()
   await next(reader)
