@@ -34,7 +34,17 @@ export const hostContract = {
     .output(z.object({})),
   /** Starts a `host-install` task. `fingerprint` is the host key that the person accepted. */
   add: procedure
-    .input(z.object({ name: nameSchema, target: sshTargetSchema, fingerprint: z.string(), addresses: z.object({ mgmt: z.string(), storage: z.string().optional(), tenant: z.string().optional() }) }))
+    .input(
+      z.object({
+        name: nameSchema,
+        target: sshTargetSchema,
+        /** May be left out where the key is pinned already. */
+        fingerprint: z.string().optional(),
+        addresses: z.object({ mgmt: z.string(), storage: z.string().optional(), tenant: z.string().optional() }),
+        /** Given for the first host of a new cluster; without it the host joins the current one. */
+        newCluster: z.object({ name: nameSchema, clusterIp: z.cidrv4().optional() }).optional(),
+      }),
+    )
     .output(taskSchema),
   remove: procedure.input(z.object({ name: nameSchema })).output(taskSchema),
   /** Starts a `host-upgrade` task: the laptop's agent version, module by module. */
