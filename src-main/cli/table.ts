@@ -178,9 +178,9 @@ export const commands: Command[] = [
   },
   {
     words: ['lab', 'fault'],
-    help: 'power-off, power-on, pause, resume, hang-agent, or link-down and link-up with a plane',
+    help: 'power-off, power-on, pause, resume, hang-agent, clock, or link-down and link-up with a plane',
     args: [{ name: 'HOST' }, { name: 'FAULT' }, { name: 'PLANE', optional: true }],
-    options: [labName],
+    options: [labName, { name: 'offset-seconds', value: 'N', help: 'for clock: how far ahead it is set' }],
     load: async () => (await import('./commands/lab.ts')).fault,
   },
   { words: ['agent', 'pack'], help: 'packs the agent’s tarball from this checkout', load: async () => (await import('./commands/agent.ts')).pack },

@@ -13,6 +13,8 @@ export interface AgentOnHost {
   config: { cluster: string; host: string } | null
   /** Certificate of the CA that it trusts. */
   caPem: string | null
+  /** It has a certificate of its cluster: `init` or `join` went through. */
+  certified: boolean
   /** Configuration, certificates, program and service are all there. */
   whole: boolean
   /** Nothing at all is there. */
@@ -57,6 +59,7 @@ export function parseInspection(printed: string): AgentOnHost {
     unfinished: has('unfinished'),
     config,
     caPem: decoded('ca'),
+    certified: has('certificate'),
     whole: config !== null && has('ca') && has('certificate') && has('service') && current !== null,
     absent: !has('something') && !has('service') && !has('running'),
     versions: lines.flatMap(([word, version]) => (word === 'version' && version !== undefined ? [version] : [])),

@@ -16,9 +16,12 @@ export const places = {
   initScript: '/etc/init.d/holdfast-agent',
 } as const
 
+/** Where an agent answers laptops and other hosts. */
+export const apiPort = 7443
+
 /** Ports that the agent listens on (`agentConfigSchema`). */
 export const agentPorts = [
-  { protocol: 'tcp', port: 7443, use: 'the agent’s API' },
+  { protocol: 'tcp', port: apiPort, use: 'the agent’s API' },
   { protocol: 'udp', port: 7444, use: 'heartbeats' },
   { protocol: 'tcp', port: 2379, use: 'the cluster’s store, clients' },
   { protocol: 'tcp', port: 2380, use: 'the cluster’s store, peers' },
