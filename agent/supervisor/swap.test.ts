@@ -115,7 +115,7 @@ describe('a swap', () => {
     let path: number[] | null = []
     let runs = 0
     while (path) {
-      const choices = new Choices(path)
+      const choices: Choices = new Choices(path)
       const world = new World({ current: { version: 'old', generation: 1 } })
       const budget = { kills: 3, failures: 1 }
       world.journal = begin(world.journal, 'new', 2)
