@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 const generated = ['**/node_modules/**', 'dist/**']
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   test: {
     projects: [
       {
