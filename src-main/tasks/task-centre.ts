@@ -152,8 +152,8 @@ export class TaskCentre implements AsyncDisposable {
     const running: Running = { task, abort, ending: false, finished: Promise.resolve(task) }
     this.#running.set(task.id, running)
     const started = structuredClone(task)
-    running.finished = this.#runSteps(running, plan).finally(() => this.#running.delete(task.id))
     this.#tell(started)
+    running.finished = this.#runSteps(running, plan).finally(() => this.#running.delete(task.id))
     return started
   }
 
@@ -168,6 +168,7 @@ export class TaskCentre implements AsyncDisposable {
         abort.signal.throwIfAborted()
         Object.assign(step, { state: 'running', startedAtMs: Date.now() })
         await this.#save(running)
+        abort.signal.throwIfAborted()
         const answer = await run(this.#stepRun(running, step))
         Object.assign(step, { state: answer === 'skipped' ? 'skipped' : 'done', endedAtMs: Date.now() })
         await this.#save(running)
