@@ -1,3 +1,4 @@
+import { mapEventIterator } from '@orpc/client'
 import { ORPCError } from '@orpc/contract'
 import { asHoldfastError, errorCodes, HoldfastError, type ErrorCode, type ErrorDoc } from '../errors.ts'
 
@@ -59,13 +60,20 @@ export function fromOrpcError(thrown: unknown): HoldfastError {
   return new HoldfastError(code, message, advice, {}, { cause: thrown })
 }
 
-/** Interceptor for oRPC's `clientInterceptors`: whatever a procedure throws leaves as a typed error. */
+/** Interceptor for oRPC's `clientInterceptors`: whatever a procedure throws, at once or in the middle of a stream, leaves as a typed error. */
 export async function mapErrors<T>(call: { next(): Promise<T> }): Promise<T> {
   try {
-    return await call.next()
+    return mapStreamErrors(await call.next())
   } catch (thrown) {
     throw toOrpcError(thrown)
   }
+}
+
+/** A procedure's output; if it is a stream, one whose errors are mapped too. Anything else is answered as it is. */
+export function mapStreamErrors<T>(output: T, map: (thrown: unknown) => unknown = toOrpcError): T {
+  if (typeof output !== 'object' || output === null || !(Symbol.asyncIterator in output)) return output
+  const stream = output as unknown as AsyncIterator<unknown, unknown, void>
+  return mapEventIterator(stream, { value: (value) => Promise.resolve(value), error: (thrown) => Promise.resolve(map(thrown)) }) as T
 }
 
 /** Body of an HTTP answer that is an error: an ErrorDoc that oRPC's OpenAPI client also knows as its own. */
