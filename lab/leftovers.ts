@@ -1,6 +1,6 @@
 import { access, mkdir, readFile, readdir, rmdir } from 'node:fs/promises'
 import { detachDisks } from './disks.ts'
-import { cgroup2Dir, cgroupOf, killCgroup, until } from './machine.ts'
+import { cgroup2Dir, cgroupOf, killLab, until } from './machine.ts'
 import { planLab } from './plan.ts'
 import { capture, run } from './run.ts'
 import { labDir, labNames, labsDir, readState } from './state.ts'
@@ -31,7 +31,7 @@ export async function removeLab(name: string): Promise<boolean> {
   )
   if (!there.includes(true)) return false
   const state = await readState(name)
-  await killCgroup(cgroup)
+  await killLab(name)
   if (state) {
     // The laptop's NIC goes with its peer in the switch; waiting for it is waiting for the namespaces.
     const { nic } = planLab(state.slot, 1).laptop

@@ -42,9 +42,16 @@ export async function beginBoot(options: {
   const cgroup = await cgroupOf(lab, machine)
   await mkdir(cgroup, { recursive: true })
   const console = await open(join(dir, 'console.log'), 'a', 0o600)
-  const namespaces = ['--pid', '--mount', '--uts', '--ipc', '--net', '--cgroup']
-  const script = [join(scriptsDir, 'boot.sh'), dir, baseDir, ...disks.map(({ name, number }) => `${name}=${number}`)]
-  const child = spawn('sh', [join(scriptsDir, 'in-cgroup.sh'), cgroup, 'unshare', '--fork', ...namespaces, '--', 'sh', ...script], {
+  // The outer unshare stays as the parent that reaps process 1; it is in the lab's cgroup, so that it outlives the machine's.
+  const enterCgroup = (dir: string): string[] => ['sh', join(scriptsDir, 'in-cgroup.sh'), dir]
+  const [program = '', ...args] = [
+    ...enterCgroup(await cgroupOf(lab)),
+    ...['unshare', '--fork', '--pid', '--mount', '--uts', '--ipc', '--net', '--'],
+    ...enterCgroup(cgroup),
+    ...['unshare', '--cgroup', '--', 'sh', join(scriptsDir, 'boot.sh'), dir, baseDir],
+    ...disks.map(({ name, number }) => `${name}=${number}`),
+  ]
+  const child = spawn(program, args, {
     detached: true,
     stdio: ['pipe', 'pipe', console.fd],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -98,11 +105,21 @@ async function isPopulated(cgroup: string): Promise<boolean> {
 
 /** Kills every process of a cgroup and below at once (frozen ones too) and removes it; returns when all are gone. */
 export async function killCgroup(cgroup: string): Promise<void> {
-  const tree = await cgroupTree(cgroup)
-  if (tree.length === 0) return
+  if ((await cgroupTree(cgroup)).length === 0) return
   await writeFile(join(cgroup, 'cgroup.kill'), '1')
   await until(async () => !(await isPopulated(cgroup)), 20_000, `processes of ${cgroup} to end`)
   for (const dir of await cgroupTree(cgroup)) await rmdir(dir)
+}
+
+/** Kills every machine of a lab and what else runs for it. */
+export async function killLab(lab: string): Promise<void> {
+  const cgroup = await cgroupOf(lab)
+  const machines = (await readdir(cgroup, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory())
+  await Promise.all(machines.map(({ name }) => killCgroup(join(cgroup, name))))
+  // The parent of each process 1 reaps it and ends by itself; one that does not is killed with the lab's cgroup.
+  const deadline = performance.now() + 1000
+  while ((await isPopulated(cgroup)) && performance.now() < deadline) await sleep(5)
+  await killCgroup(cgroup)
 }
 
 /** Freezes or thaws every process of a cgroup and below; returns when the kernel says that it is so. */

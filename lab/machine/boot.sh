@@ -49,7 +49,7 @@ mount -t tmpfs -o nosuid,nodev,noexec,mode=755 block "$root/sys/block"
 for disk; do
   name=${disk%%=*} number=${disk#*=}
   mknod -m 660 "$name" b "${number%:*}" "${number#*:}"
-  ln -s "../../devices/virtual/block/$(basename "$(readlink "/sys/dev/block/$number")")" "$root/sys/block/$name"
+  ln -s "../devices/virtual/block/$(basename "$(readlink "/sys/dev/block/$number")")" "$root/sys/block/$name"
 done
 
 cd "$root"
