@@ -102,7 +102,7 @@ describe('a module', () => {
       replica.apply(frame)
       if (frame.type === 'idle') break
     }
-    expect([...replica.items.keys()].sort()).toEqual([expect.stringMatching(/^event\/h1\/tiny-\d+$/), 'facts/h1'])
+    expect([...replica.items.keys()].sort()).toEqual([expect.stringMatching(/^event\/h1\/monitor-\d+$/), 'facts/h1'])
     for await (const frame of await client.sync.watch({ from: replica.position! })) {
       expect(frame.type).toBe('idle')
       break
@@ -155,7 +155,7 @@ describe('a module', () => {
       await start()
       await stop(life % 2 ? 'SIGKILL' : 'SIGTERM')
     }
-    const numbers = readFileSync(join(directory, 'tiny-events.jsonl'), 'utf8')
+    const numbers = readFileSync(join(directory, 'monitor-events.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => (JSON.parse(line) as { number: number }).number)

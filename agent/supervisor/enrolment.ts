@@ -47,17 +47,24 @@ export function readEnrolment(paths: AgentPaths): Enrolment | null {
   const certificatePath = join(paths.pki, 'host.crt')
   if (!existsSync(certificatePath) || !existsSync(paths.config)) return null
   const config = agentConfigSchema.parse(JSON.parse(readFileSync(paths.config, 'utf8')))
-  const fields = new Map(new X509Certificate(readFileSync(certificatePath)).subject.split('\n').map((line) => line.split(/=(.*)/s, 2) as [string, string]))
+  const fields = new Map(
+    new X509Certificate(readFileSync(certificatePath)).subject.split('\n').map((line) => line.split(/=(.*)/s, 2) as [string, string]),
+  )
   return { cluster: config.cluster, host: config.host, clusterId: fields.get('O') ?? '', caPem: readFileSync(join(paths.pki, 'ca.crt'), 'utf8') }
 }
 
 /** Throws `already-exists` when the host belongs to another cluster or has another name. */
 export function refuseOther(enrolment: Enrolment, config: AgentConfig): void {
   if (enrolment.cluster === config.cluster && enrolment.host === config.host) return
-  throw new HoldfastError('already-exists', `This host is ${enrolment.host} of the cluster ${enrolment.cluster} already`, `Remove it there first: holdfast host remove ${enrolment.host}.`, {
-    cluster: enrolment.cluster,
-    host: enrolment.host,
-  })
+  throw new HoldfastError(
+    'already-exists',
+    `This host is ${enrolment.host} of the cluster ${enrolment.cluster} already`,
+    `Remove it there first: holdfast host remove ${enrolment.host}.`,
+    {
+      cluster: enrolment.cluster,
+      host: enrolment.host,
+    },
+  )
 }
 
 /** Writes everything that makes this host a member. All of `pki/` appears at once, last, so a host that has it is complete. */
@@ -67,7 +74,8 @@ export function writeEnrolment(paths: AgentPaths, config: AgentConfig, files: Pk
   const staging = `${paths.pki}.new`
   rmSync(staging, { recursive: true, force: true })
   mkdirSync(staging, { recursive: true, mode: 0o700 })
-  for (const [name, content] of Object.entries(files) as [string, string][]) writeSynced(join(staging, name), content, name.endsWith('.crt') ? 0o644 : 0o600)
+  for (const [name, content] of Object.entries(files) as [string, string][])
+    writeSynced(join(staging, name), content, name.endsWith('.crt') ? 0o644 : 0o600)
   syncDirectory(staging)
   rmSync(paths.pki, { recursive: true, force: true })
   renameSync(staging, paths.pki)

@@ -78,7 +78,13 @@ export class FrontDoor {
       })
     }).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'EADDRINUSE') throw cause
-      throw new HoldfastError('port-taken', `${config.addresses.mgmt}:${config.apiPort} is in use by another program`, `End that program (ss -ltnp 'sport = ${config.apiPort}') or set apiPort in agent.json.`, { port: config.apiPort }, { cause })
+      throw new HoldfastError(
+        'port-taken',
+        `${config.addresses.mgmt}:${config.apiPort} is in use by another program`,
+        `End that program (ss -ltnp 'sport = ${config.apiPort}') or set apiPort in agent.json.`,
+        { port: config.apiPort },
+        { cause },
+      )
     })
   }
 
@@ -140,9 +146,14 @@ export class FrontDoor {
   #let(request: IncomingMessage): CallerContext {
     const caller = this.#identify(request.socket as TLSSocket)
     if (caller.role !== 'none' || (request.method === 'POST' && request.url === '/v1/cluster/join')) return caller
-    throw new HoldfastError('certificate-missing', `${this.#options.config.host} answers only callers with a certificate of the cluster ${this.#options.config.cluster}`, 'Use a context of this cluster: holdfast context list.', {
-      cluster: this.#options.config.cluster,
-    })
+    throw new HoldfastError(
+      'certificate-missing',
+      `${this.#options.config.host} answers only callers with a certificate of the cluster ${this.#options.config.cluster}`,
+      'Use a context of this cluster: holdfast context list.',
+      {
+        cluster: this.#options.config.cluster,
+      },
+    )
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
@@ -155,7 +166,8 @@ export class FrontDoor {
       if (part === 'supervisor') return void api.request(request, response, caller)
       const socketPath = moduleSocket(part)
       if (socketPath === undefined) throw this.#nothing(request)
-      if (this.#proxied >= maxProxied) throw new HoldfastError('busy', `${maxProxied} requests are under way on this host already`, 'Try again in a moment.')
+      if (this.#proxied >= maxProxied)
+        throw new HoldfastError('busy', `${maxProxied} requests are under way on this host already`, 'Try again in a moment.')
       this.#proxied++
       response.once('close', () => this.#proxied--)
       proxyRequest(part, socketPath, caller, request, response)
@@ -182,12 +194,21 @@ export class FrontDoor {
 
   #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-    const what = error.code === 'HPE_HEADER_OVERFLOW' ? 'Its headers are too large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'It did not come in time' : 'It is not HTTP'
+    const what =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? 'Its headers are too large'
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? 'It did not come in time'
+          : 'It is not HTTP'
     refuseUpgrade(socket, new HoldfastError('bad-input', `A request was refused: ${what}`, 'Speak HTTP/1.1 over TLS to this port.'))
   }
 
   #nothing(request: IncomingMessage): HoldfastError {
-    return new HoldfastError('not-found', `${request.method} ${request.url?.slice(0, 200)} is nothing that this agent serves`, 'Compare with the contract of its version.')
+    return new HoldfastError(
+      'not-found',
+      `${request.method} ${request.url?.slice(0, 200)} is nothing that this agent serves`,
+      'Compare with the contract of its version.',
+    )
   }
 
   #refused(request: IncomingMessage, thrown: unknown): void {

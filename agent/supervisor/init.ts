@@ -24,7 +24,8 @@ export interface InitAnswer {
  */
 export async function init(paths: AgentPaths, input: unknown): Promise<InitAnswer> {
   const parsed = inputSchema.safeParse(input)
-  if (!parsed.success) throw new HoldfastError('bad-input', `The document for init is not right: ${z.prettifyError(parsed.error)}`, 'Give {config, adminCsrPem}.')
+  if (!parsed.success)
+    throw new HoldfastError('bad-input', `The document for init is not right: ${z.prettifyError(parsed.error)}`, 'Give {config, adminCsrPem}.')
   const { config, adminCsrPem } = parsed.data
   const nowMs = Date.now()
   const name = (await csrCommonName(adminCsrPem)) || 'admin'
@@ -36,7 +37,11 @@ export async function init(paths: AgentPaths, input: unknown): Promise<InitAnswe
     refuseOther(present, config)
     const keyPath = join(paths.pki, 'bootstrap-ca.key')
     if (!existsSync(keyPath)) {
-      throw new HoldfastError('already-exists', `${config.host} made the cluster ${config.cluster} already`, 'Ask an administrator of the cluster for a certificate, or remove the host first.')
+      throw new HoldfastError(
+        'already-exists',
+        `${config.host} made the cluster ${config.cluster} already`,
+        'Ask an administrator of the cluster for a certificate, or remove the host first.',
+      )
     }
     const ca = { certificatePem: present.caPem, keyPem: readFileSync(keyPath, 'utf8') }
     return { clusterId: present.clusterId, caPem: present.caPem, adminCertificatePem: await signAdmin(ca, present.clusterId) }

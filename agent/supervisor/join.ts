@@ -13,7 +13,10 @@ const inputSchema = z.object({
   /** SHA-256 of the cluster CA's certificate, hex. */
   caFingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   /** `address:port` of agents of the cluster, tried in turn. */
-  endpoints: z.array(z.string().regex(/^[^/\s]+:\d{1,5}$/)).min(1).max(64),
+  endpoints: z
+    .array(z.string().regex(/^[^/\s]+:\d{1,5}$/))
+    .min(1)
+    .max(64),
 })
 
 const answerSchema = clusterContract.join['~orpc'].outputSchema!
@@ -32,14 +35,23 @@ export interface JoinAnswer {
  */
 export async function join(paths: AgentPaths, input: unknown): Promise<JoinAnswer> {
   const parsed = inputSchema.safeParse(input)
-  if (!parsed.success) throw new HoldfastError('bad-input', `The document for join is not right: ${z.prettifyError(parsed.error)}`, 'Give {config, token, caFingerprint, endpoints}.')
+  if (!parsed.success)
+    throw new HoldfastError(
+      'bad-input',
+      `The document for join is not right: ${z.prettifyError(parsed.error)}`,
+      'Give {config, token, caFingerprint, endpoints}.',
+    )
   const { config, token, caFingerprint, endpoints } = parsed.data
 
   const present = readEnrolment(paths)
   if (present) {
     refuseOther(present, config)
     if ((await fingerprint(present.caPem)) === caFingerprint) return { clusterId: present.clusterId, caPem: present.caPem }
-    throw new HoldfastError('already-exists', `This host belongs to another cluster that is named ${config.cluster} too`, `Remove it there first: holdfast host remove ${config.host}.`)
+    throw new HoldfastError(
+      'already-exists',
+      `This host belongs to another cluster that is named ${config.cluster} too`,
+      `Remove it there first: holdfast host remove ${config.host}.`,
+    )
   }
 
   const host = await createCsr({ commonName: config.host })
@@ -86,7 +98,12 @@ async function ask(endpoints: string[], caFingerprint: string, body: string): Pr
       // Nothing is sent but this question before the CA's fingerprint was compared.
       const { caPem } = z.object({ caPem: z.string() }).parse(await call({ ...at, method: 'GET', path: '/v1/ca', rejectUnauthorized: false }))
       if ((await fingerprint(caPem)) !== caFingerprint) {
-        throw new HoldfastError('wrong-cluster', `${endpoint} does not belong to the cluster that the token is for`, 'Check the address; if it is right, somebody sits in between.', { endpoint })
+        throw new HoldfastError(
+          'wrong-cluster',
+          `${endpoint} does not belong to the cluster that the token is for`,
+          'Check the address; if it is right, somebody sits in between.',
+          { endpoint },
+        )
       }
       return answerSchema.parse(await call({ ...at, method: 'POST', path: '/v1/cluster/join', ca: caPem }, body))
     } catch (thrown) {
@@ -94,38 +111,59 @@ async function ask(endpoints: string[], caFingerprint: string, body: string): Pr
       reasons[endpoint] = thrown instanceof Error ? thrown.message : String(thrown)
     }
   }
-  throw new HoldfastError('host-unreachable', `No agent of the cluster could be reached: ${endpoints.join(', ')}`, 'Check that this host reaches them on the mgmt plane.', { reasons })
+  throw new HoldfastError(
+    'host-unreachable',
+    `No agent of the cluster could be reached: ${endpoints.join(', ')}`,
+    'Check that this host reaches them on the mgmt plane.',
+    { reasons },
+  )
 }
 
 /** One HTTPS request with JSON both ways. Throws the ErrorDoc that was answered as a HoldfastError, and plain errors for the network's. */
 function call(options: https.RequestOptions, body?: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const request = https.request({ ...options, agent: false, minVersion: 'TLSv1.3', servername: '', headers, signal: AbortSignal.timeout(answerMs) }, (response) => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length
-        if (bytes > 1024 * 1024) request.destroy(new Error('the answer is too large'))
-        chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        try {
-          const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
-          if (response.statusCode === 200) return resolve(answer)
-          const error = errorDocSchema.parse(answer)
-          reject(new HoldfastError(Object.hasOwn(errorCodes, error.code) ? (error.code as ErrorCode) : 'internal', error.message, error.hint, error.data ?? {}))
-        } catch (cause) {
-          reject(cause as Error)
-        }
-      })
-    })
+    const request = https.request(
+      { ...options, agent: false, minVersion: 'TLSv1.3', servername: '', headers, signal: AbortSignal.timeout(answerMs) },
+      (response) => {
+        const chunks: Buffer[] = []
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length
+          if (bytes > 1024 * 1024) request.destroy(new Error('the answer is too large'))
+          chunks.push(chunk)
+        })
+        response.on('error', reject)
+        response.on('end', () => {
+          try {
+            const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+            if (response.statusCode === 200) return resolve(answer)
+            const error = errorDocSchema.parse(answer)
+            reject(
+              new HoldfastError(
+                Object.hasOwn(errorCodes, error.code) ? (error.code as ErrorCode) : 'internal',
+                error.message,
+                error.hint,
+                error.data ?? {},
+              ),
+            )
+          } catch (cause) {
+            reject(cause as Error)
+          }
+        })
+      },
+    )
     request.on('error', (error: NodeJS.ErrnoException) => {
       const skewed = error.code === 'CERT_NOT_YET_VALID' || error.code === 'CERT_HAS_EXPIRED'
       reject(
         skewed
-          ? new HoldfastError('clock-skew', `The cluster's certificates are not valid by this host's clock, which says ${new Date().toISOString()}`, "Correct this host's clock.", {}, { cause: error })
+          ? new HoldfastError(
+              'clock-skew',
+              `The cluster's certificates are not valid by this host's clock, which says ${new Date().toISOString()}`,
+              "Correct this host's clock.",
+              {},
+              { cause: error },
+            )
           : error,
       )
     })

@@ -107,7 +107,12 @@ export class ManagedModule {
   async upgrade(version: string): Promise<void> {
     const { name, paths } = this.#options
     if (!isInstalled(paths, name, version)) {
-      throw new HoldfastError('not-found', `Version ${version} of ${name} is not installed on ${this.#options.host}`, 'Install it first: holdfast host upgrade.', { version })
+      throw new HoldfastError(
+        'not-found',
+        `Version ${version} of ${name} is not installed on ${this.#options.host}`,
+        'Install it first: holdfast host upgrade.',
+        { version },
+      )
     }
     if (this.#request || this.#record().swap) {
       throw new HoldfastError('busy', `${name} on ${this.#options.host} is being upgraded already`, 'Wait until that upgrade is over.')
@@ -185,10 +190,15 @@ export class ManagedModule {
     if (reason === undefined) request.settle()
     else
       request.settle(
-        new HoldfastError('upgrade-rolled-back', `${name} stays at ${from}: ${request.version} ${reason}`, `See /var/log/holdfast/${name}.log on ${this.#options.host}.`, {
-          version: request.version,
-          reason,
-        }),
+        new HoldfastError(
+          'upgrade-rolled-back',
+          `${name} stays at ${from}: ${request.version} ${reason}`,
+          `See /var/log/holdfast/${name}.log on ${this.#options.host}.`,
+          {
+            version: request.version,
+            reason,
+          },
+        ),
       )
   }
 
@@ -204,13 +214,22 @@ export class ManagedModule {
       journal.set(name, next)
       if (next.swap?.phase === 'undoing') reason = next.swap.reason ?? 'failed'
       if (record.swap?.phase === 'retiring') {
-        emit('module-upgraded', 'info', `${name} on ${host} runs ${record.current.version}`, [`module/${host}/${name}`], { version: record.current.version, from: record.previousVersion })
+        emit('module-upgraded', 'info', `${name} on ${host} runs ${record.current.version}`, [`module/${host}/${name}`], {
+          version: record.current.version,
+          from: record.previousVersion,
+        })
       } else if (record.swap?.phase === 'undoing') {
         reason ??= record.swap.reason
-        emit('upgrade-rolled-back', 'error', `${name} on ${host} stays at ${record.current.version}: ${record.swap.other.version} ${reason}`, [`module/${host}/${name}`], {
-          version: record.swap.other.version,
-          reason,
-        })
+        emit(
+          'upgrade-rolled-back',
+          'error',
+          `${name} on ${host} stays at ${record.current.version}: ${record.swap.other.version} ${reason}`,
+          [`module/${host}/${name}`],
+          {
+            version: record.swap.other.version,
+            reason,
+          },
+        )
       }
     }
     this.#answeredAtMs = performance.now()
@@ -285,7 +304,11 @@ export class ManagedModule {
       if (!this.#alive(candidate)) return { ok: false, reason: `crashed after it took over: ${this.#exits.get(candidate.generation) ?? 'ended'}` }
       const health = await this.#health(candidate).catch(() => null)
       bad = health?.healthy && health.activity === 'active' ? 0 : bad + 1
-      if (bad === 2) return { ok: false, reason: health ? `is unhealthy after it took over: ${health.reason ?? 'no reason given'}` : 'stopped answering after it took over' }
+      if (bad === 2)
+        return {
+          ok: false,
+          reason: health ? `is unhealthy after it took over: ${health.reason ?? 'no reason given'}` : 'stopped answering after it took over',
+        }
       await sleep(Math.min(200, this.#options.timing.proveMs / 4))
     }
     return { ok: true }
@@ -332,7 +355,11 @@ export class ManagedModule {
       this.#restarts++
       this.#state = 'restarting'
       this.#forget(dead)
-      emit('module-restarted', 'warning', `${name} on ${host} ${how} and is started again`, [`module/${host}/${name}`], { version: dead.version, how, pauseMs })
+      emit('module-restarted', 'warning', `${name} on ${host} ${how} and is started again`, [`module/${host}/${name}`], {
+        version: dead.version,
+        how,
+        pauseMs,
+      })
     }
     if (nowMs < this.#restartAtMs) return
     const instance = { version: dead.version, generation: journal.nextGeneration() }

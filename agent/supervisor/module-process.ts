@@ -77,7 +77,11 @@ export function isInstalled(paths: AgentPaths, name: string, version: string): b
 export function askModule(socket: string, method: 'GET' | 'POST', path: string, options: { body?: unknown; timeoutMs: number }): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string) =>
-      reject(new HoldfastError('module-unhealthy', `${method} ${path} on ${socket}: ${reason}`, 'See the log of the module in /var/log/holdfast.', { reason }))
+      reject(
+        new HoldfastError('module-unhealthy', `${method} ${path} on ${socket}: ${reason}`, 'See the log of the module in /var/log/holdfast.', {
+          reason,
+        }),
+      )
     const text = options.body === undefined ? undefined : JSON.stringify(options.body)
     const request = http.request(
       {
@@ -103,7 +107,9 @@ export function askModule(socket: string, method: 'GET' | 'POST', path: string, 
         })
       },
     )
-    request.on('error', (error) => fail(error.name === 'AbortError' || error.name === 'TimeoutError' ? `no answer within ${options.timeoutMs} ms` : error.message))
+    request.on('error', (error) =>
+      fail(error.name === 'AbortError' || error.name === 'TimeoutError' ? `no answer within ${options.timeoutMs} ms` : error.message),
+    )
     request.end(text)
   })
 }

@@ -6,13 +6,29 @@ import { headersFromContext, type CallerContext } from '../runtime/context.ts'
 import { maxRequestBytes, refuseUpgrade, sendError } from '../runtime/http.ts'
 
 /** Headers of one hop (RFC 9110, 7.6.1); an upgrade sets its own. */
-const hopByHop = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 /** How long a module may take to begin its answer, in milliseconds. */
 const answerMs = 60_000
 
 const unavailable = (name: string, cause?: unknown) =>
-  new HoldfastError('module-unhealthy', `The module ${name} does not answer on this host`, 'It is being started or replaced: try again in some seconds; else see its log in /var/log/holdfast.', { module: name }, { cause })
+  new HoldfastError(
+    'module-unhealthy',
+    `The module ${name} does not answer on this host`,
+    'It is being started or replaced: try again in some seconds; else see its log in /var/log/holdfast.',
+    { module: name },
+    { cause },
+  )
 
 /** What of a caller's headers goes on to a module: never a word of ours, since modules believe those. */
 function forwardedHeaders(headers: IncomingHttpHeaders, caller: CallerContext): OutgoingHttpHeaders {
@@ -22,17 +38,31 @@ function forwardedHeaders(headers: IncomingHttpHeaders, caller: CallerContext): 
 }
 
 /** Passes a request to a module's socket and its answer back, in bounded memory; never throws. */
-export function proxyRequest(name: string, socketPath: string | null, caller: CallerContext, request: IncomingMessage, response: ServerResponse): void {
+export function proxyRequest(
+  name: string,
+  socketPath: string | null,
+  caller: CallerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const refuse = (error: HoldfastError) => {
     sendError(request, response, error)
     upstream?.destroy()
   }
   let upstream: http.ClientRequest | undefined
-  const tooLarge = () => refuse(new HoldfastError('bad-input', `The request is larger than ${maxRequestBytes} bytes`, 'Send less at once.', { maxBytes: maxRequestBytes }))
+  const tooLarge = () =>
+    refuse(new HoldfastError('bad-input', `The request is larger than ${maxRequestBytes} bytes`, 'Send less at once.', { maxBytes: maxRequestBytes }))
   if (socketPath === null) return refuse(unavailable(name))
   if (Number(request.headers['content-length'] ?? 0) > maxRequestBytes) return tooLarge()
 
-  upstream = http.request({ socketPath, method: request.method, path: request.url, headers: forwardedHeaders(request.headers, caller), agent: false, timeout: answerMs })
+  upstream = http.request({
+    socketPath,
+    method: request.method,
+    path: request.url,
+    headers: forwardedHeaders(request.headers, caller),
+    agent: false,
+    timeout: answerMs,
+  })
   upstream.on('timeout', () => refuse(unavailable(name)))
   upstream.on('error', (cause) => refuse(unavailable(name, cause)))
   upstream.on('response', (answer) => {
@@ -54,7 +84,14 @@ export function proxyRequest(name: string, socketPath: string | null, caller: Ca
 }
 
 /** Passes an upgraded connection through to a module's socket, byte by byte both ways. The module bounds the size of frames. */
-export function proxyUpgrade(name: string, socketPath: string | null, caller: CallerContext, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+export function proxyUpgrade(
+  name: string,
+  socketPath: string | null,
+  caller: CallerContext,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
   if (socketPath === null) return refuseUpgrade(socket, unavailable(name))
   let open = false
   const upstream = connect(socketPath, () => {

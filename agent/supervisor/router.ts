@@ -23,9 +23,13 @@ export function supervisorRouter(service: SupervisorService) {
   const admin = requireRole('admin')
   return os.router({
     sync: { watch: os.sync.watch.use(reader).handler(({ input, signal }) => service.log.watch(input.from, signal)) },
-    hello: os.hello
-      .use(reader)
-      .handler(({ context }) => ({ host: service.host, cluster: service.cluster, agentVersion: service.version, nowMs: Date.now(), role: context.role })),
+    hello: os.hello.use(reader).handler(({ context }) => ({
+      host: service.host,
+      cluster: service.cluster,
+      agentVersion: service.version,
+      nowMs: Date.now(),
+      role: context.role,
+    })),
     modules: os.modules.use(reader).handler(() => service.modules()),
     versions: os.versions.use(reader).handler(() => service.versions()),
     upgradeModule: os.upgradeModule.use(admin).handler(({ input }) => service.upgradeModule(input.name, input.version)),

@@ -38,7 +38,10 @@ export async function run(paths: AgentPaths, timing: ModuleTiming = defaultTimin
   const events = new EventLog({ env: realEnv, log, logger, host, module: 'supervisor', path: join(paths.state, 'events/supervisor.jsonl') })
   events.activate()
   const journal = new Journal(join(paths.state, 'modules.json'))
-  if (journal.damagedPath) events.emit('journal-damaged', 'error', `The journal of modules on ${host} was damaged and begun anew`, [`host/${host}`], { kept: journal.damagedPath })
+  if (journal.damagedPath)
+    events.emit('journal-damaged', 'error', `The journal of modules on ${host} was damaged and begun anew`, [`host/${host}`], {
+      kept: journal.damagedPath,
+    })
 
   const report = (doc: Module) => log.put({ kind: 'module', id: `${host}/${doc.name}`, doc })
   const modules = new Map(
@@ -104,7 +107,14 @@ export async function run(paths: AgentPaths, timing: ModuleTiming = defaultTimin
   await door.listen()
   confirmSupervisor(paths)
   const failed = takeFailedVersion(paths)
-  if (failed) events.emit('upgrade-rolled-back', 'error', `The supervisor on ${host} stays at ${version}: ${failed} did not come up`, [`module/${host}/supervisor`], { version: failed })
+  if (failed)
+    events.emit(
+      'upgrade-rolled-back',
+      'error',
+      `The supervisor on ${host} stays at ${version}: ${failed} did not come up`,
+      [`module/${host}/supervisor`],
+      { version: failed },
+    )
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))
   logger.info('up', { version, address: config.addresses.mgmt, port: config.apiPort })
 }

@@ -26,7 +26,12 @@ export function status(paths: AgentPaths): Record<string, unknown> {
     modules: moduleNames.map((name) => {
       const record = journal.get(name)
       const instance = record && serving(record)
-      return { name, version: instance?.version ?? null, pid: (instance && found.get(socketPath(paths, name, instance))?.pid) ?? null, swap: record?.swap?.phase ?? null }
+      return {
+        name,
+        version: instance?.version ?? null,
+        pid: (instance && found.get(socketPath(paths, name, instance))?.pid) ?? null,
+        swap: record?.swap?.phase ?? null,
+      }
     }),
   }
 }

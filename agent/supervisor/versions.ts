@@ -22,7 +22,12 @@ export function installedVersions(paths: AgentPaths): string[] {
  */
 export function switchSupervisor(paths: AgentPaths, version: string): void {
   if (!isInstalled(paths, 'supervisor', version)) {
-    throw new HoldfastError('not-found', `Version ${version} of the agent is not installed on this host`, 'Install it first: holdfast host upgrade.', { version })
+    throw new HoldfastError(
+      'not-found',
+      `Version ${version} of the agent is not installed on this host`,
+      'Install it first: holdfast host upgrade.',
+      { version },
+    )
   }
   const current = join(paths.opt, 'current')
   replaceSymlink(join(paths.opt, 'previous'), readlinkSync(current))

@@ -11,7 +11,8 @@ async function readStdin(): Promise<unknown> {
   let bytes = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > maxInputBytes) throw new HoldfastError('bad-input', `The document on stdin is larger than ${maxInputBytes} bytes`, 'Give one JSON document.')
+    if (bytes > maxInputBytes)
+      throw new HoldfastError('bad-input', `The document on stdin is larger than ${maxInputBytes} bytes`, 'Give one JSON document.')
     chunks.push(chunk)
   }
   try {
