@@ -6,6 +6,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import { joinTarget, splitTarget, type SshSecrets } from '../ssh/identities.ts'
 import type { SshLease } from '../ssh/pool.ts'
 import type { TaskCentre } from '../tasks/task-centre.ts'
+import type { KeyPlace } from './clusters.ts'
 import type { AgentPackage } from './files.ts'
 import { installParamsSchema, installPlan, type InstallParams } from './install.ts'
 import { removeParamsSchema, removePlan, type RemoveParams } from './remove.ts'
@@ -56,8 +57,8 @@ export class HostService {
     })
   }
 
-  /** Starts a `host-install` task: the host founds a new cluster, or joins `cluster`. */
-  async add(cluster: string | null, input: Input<'add'>): Promise<Task> {
+  /** Starts a `host-install` task: the host founds a new cluster, whose key is then kept at `keyPlace`, or it joins `cluster`. */
+  async add(cluster: string | null, input: Input<'add'>, keyPlace: KeyPlace = 'store'): Promise<Task> {
     const joined = input.newCluster?.name ?? cluster
     if (joined === null) {
       throw new HoldfastError('no-context', 'This laptop knows no cluster that the host could join.', 'Make a new cluster with it as the first host.')
@@ -69,7 +70,9 @@ export class HostService {
       cluster: joined,
       ssh: identity,
       addresses: input.addresses,
-      ...(input.newCluster ? { found: input.newCluster.clusterIp === undefined ? {} : { clusterIp: input.newCluster.clusterIp } } : {}),
+      ...(input.newCluster
+        ? { found: { keyPlace, ...(input.newCluster.clusterIp === undefined ? {} : { clusterIp: input.newCluster.clusterIp }) } }
+        : {}),
       ...(input.fingerprint === undefined ? {} : { fingerprint: input.fingerprint }),
     }
     if (!input.newCluster) return await this.#tasks.start<InstallParams, SshSecrets>('host-install', params, secrets)

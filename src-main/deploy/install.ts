@@ -10,8 +10,9 @@ import { inspectAgent, runAgentCommand, wipeAgent, type AgentOnHost } from './ag
 import { checkClock, checkPorts, checkSpace, checkSystem, findNics } from './checks.ts'
 import { pointCurrent, spaceNeeded, startService, unpackPackage, uploadPackage, writeRemoteFile, type AgentPackage } from './files.ts'
 import { installPackages, missingPackages } from './packages.ts'
+import { sameCertificate } from './clusters.ts'
 import { apiPort, places } from './places.ts'
-import type { AgentClient, DeployServices, NewCluster } from './services.ts'
+import type { DeployServices } from './services.ts'
 import { HostSession } from './session.ts'
 
 /** What a `host-install` task is started with; kept with the task, so it holds no secret. */
@@ -21,7 +22,7 @@ export const installParamsSchema = z.object({
   /** Cluster that it joins, or that it founds. The context has the same name. */
   cluster: nameSchema,
   /** Given when it is the first host of a new cluster. */
-  found: z.object({ clusterIp: z.string().optional() }).optional(),
+  found: z.object({ clusterIp: z.string().optional(), keyPlace: z.enum(['store', 'file']) }).optional(),
   ssh: sshIdentitySchema,
   /** Host key that the person accepted; the pinned one counts where this is missing. */
   fingerprint: z.string().optional(),
@@ -50,7 +51,6 @@ class Install {
   readonly #params: InstallParams
   readonly #session: HostSession
   #package: Promise<AgentPackage> | undefined
-  #founded: NewCluster | undefined
 
   constructor(services: DeployServices, params: InstallParams, secrets: SshSecrets | undefined) {
     this.#services = services
@@ -67,7 +67,10 @@ class Install {
       { name: 'leftovers', run: (step) => this.#leftovers(step) },
       { name: 'upload', run: (step) => this.#upload(step) },
       { name: 'unpack', run: (step) => this.#unpack(step) },
-      { name: this.#params.found ? 'found-cluster' : 'join-cluster', run: (step) => (this.#params.found ? this.#found(step) : this.#join(step)) },
+      {
+        name: this.#params.found ? 'found-cluster' : 'join-cluster',
+        run: (step) => (this.#params.found ? this.#found(step, this.#params.found) : this.#join(step)),
+      },
       { name: 'start', run: (step) => this.#start(step) },
       { name: 'wait', run: (step) => this.#wait(step) },
     ]
@@ -82,6 +85,8 @@ class Install {
 
   async #checkSystem(step: StepRun): Promise<void> {
     const ssh = await this.#session.ssh()
+    const { found } = this.#params
+    if (found) await this.#services.clusters.checkKeyPlace(found.keyPlace)
     const { system } = await checkSystem(ssh)
     const offsetMs = await checkClock(ssh, await this.#clusterOffsetMs())
     if (!(await this.#isMember())) await checkSpace(ssh, await spaceNeeded(await this.#agentPackage()))
@@ -115,7 +120,7 @@ class Install {
     if (verdict === 'foreign') {
       throw new HoldfastError(
         'already-exists',
-        `${ssh.label} is already ${agent.config?.host} of another cluster, ${agent.config?.cluster}.`,
+        `${ssh.label} is already ${agent.config?.host} of a cluster ${agent.config?.cluster} that is not this laptop’s ${this.#params.cluster}.`,
         `Take it out there first (holdfast host remove ${agent.config?.host} --context ${agent.config?.cluster}); if that cluster is gone, run on the host: ${places.current}/bin/node ${places.current}/supervisor.mjs leave`,
         { cluster: agent.config?.cluster, host: agent.config?.host },
       )
@@ -147,19 +152,21 @@ class Install {
     return outcome
   }
 
-  async #found(step: StepRun): Promise<void> {
+  /** The laptop keeps its certificate at once, so that a founding that is cut off after this can go on. */
+  async #found(step: StepRun, found: NonNullable<InstallParams['found']>): Promise<'skipped' | void> {
     const { cluster, name } = this.#params
-    step.detail(`${name} founds ${cluster}`)
-    this.#founded = await this.#init(step)
-  }
-
-  /** `init` is asked again by an install that goes on after it: the cluster stays the same, this laptop gets a fresh certificate. */
-  async #init(step: StepRun): Promise<NewCluster> {
+    const { clusters } = this.#services
     const ssh = await this.#session.ssh()
+    const agent = await inspectAgent(ssh)
+    if (agent.certified && sameCertificate(agent.caPem, clusters.caPem(cluster))) return 'skipped'
+    step.detail(`${name} founds ${cluster}`)
     const config = await this.#configure()
     const { csrPem, keyPem } = await createCsr({ commonName: userInfo().username })
     const { clusterId, caPem, adminCertificatePem } = await runAgentCommand(ssh, 'init', { config, adminCsrPem: csrPem }, initAnswer, step.signal)
-    return { name: this.#params.cluster, clusterId, caPem, certificatePem: adminCertificatePem, keyPem, endpoints: [this.#endpoint] }
+    await clusters.create(
+      { name: cluster, clusterId, caPem, certificatePem: adminCertificatePem, keyPem, endpoints: [this.#endpoint] },
+      found.keyPlace,
+    )
   }
 
   async #join(step: StepRun): Promise<'skipped' | void> {
@@ -183,29 +190,25 @@ class Install {
   }
 
   async #wait(step: StepRun): Promise<void> {
-    const { cluster, name, found, ssh: identity } = this.#params
-    const { clusters, identities } = this.#services
-    const founded = found ? (this.#founded ?? (await this.#init(step))) : null
+    const { cluster, name, ssh: identity } = this.#params
     step.detail('waits for the agent to answer')
-    const version = await this.#untilWell(step, (question) =>
-      founded ? clusters.askAs(founded, question) : clusters.ask(cluster, this.#endpoint, question),
-    )
-    if (founded) await clusters.create(founded)
-    else await clusters.addEndpoint(cluster, this.#endpoint)
-    identities.put(cluster, name, identity)
+    const version = await this.#untilWell(step)
+    this.#services.clusters.addEndpoint(cluster, this.#endpoint)
+    this.#services.identities.put(cluster, name, identity)
     await (await this.#session.ssh()).run(['rm', '-f', places.marker])
     this.#session.close()
     step.detail(`agent ${version} answers`)
   }
 
   /** Waits until the agent answers this laptop's certificate and the cluster has the host's document; answers the agent's version. */
-  async #untilWell(step: StepRun, ask: <T>(question: (agent: AgentClient) => Promise<T>) => Promise<T>): Promise<string> {
-    const { name } = this.#params
+  async #untilWell(step: StepRun): Promise<string> {
+    const { cluster, name } = this.#params
+    const { clusters } = this.#services
     let last = 'its document does not appear in the cluster'
     for (const deadline = Date.now() + startTimeoutMs; Date.now() < deadline; await sleep(200, undefined, { signal: step.signal })) {
       try {
-        const { agentVersion } = await ask((agent) => agent.supervisor.hello())
-        const { hosts } = await ask((agent) => agent.cluster.status())
+        const { agentVersion } = await clusters.ask(cluster, [this.#endpoint], (agent) => agent.supervisor.hello())
+        const { hosts } = await clusters.ask(cluster, [this.#endpoint], (agent) => agent.cluster.status())
         if (hosts.some((host) => host.name === name)) return agentVersion
       } catch (error) {
         last = asHoldfastError(error).message
@@ -226,13 +229,14 @@ class Install {
       const agent = await inspectAgent(ssh)
       if (!agent.unfinished) return
       step.detail(`takes the agent off ${name} again`)
-      if (agent.certified && !found) {
+      if (found) await this.#services.clusters.discard(cluster, agent.caPem)
+      else if (agent.certified) {
         await this.#services.clusters
           .ask(cluster, null, (any) => any.cluster.removeHost({ name }))
           .catch((error: unknown) => {
             if (asHoldfastError(error).code !== 'not-found') throw error
           })
-        await this.#services.clusters.removeEndpoint(cluster, this.#endpoint)
+        this.#services.clusters.removeEndpoint(cluster, this.#endpoint)
       }
       await wipeAgent(ssh)
       step.detail(`nothing of this install is left on ${name}`)
@@ -244,21 +248,25 @@ class Install {
   /** What to do with the agent that lies on the host. */
   async #judge(agent: AgentOnHost): Promise<'member' | 'resume' | 'wipe' | 'foreign'> {
     const { cluster, name, found } = this.#params
-    const caPem = await this.#caPem()
     const sameName = agent.config?.cluster === cluster && agent.config.host === name
-    const ours = sameName && (found || agent.caPem === null || (caPem !== null && agent.caPem.trim() === caPem.trim()))
-    if (agent.unfinished) return ours ? 'resume' : 'wipe'
-    if (!agent.whole) return 'wipe'
-    if (!ours) return 'foreign'
-    if (found) return 'member'
-    const { hosts } = await this.#services.clusters.ask(cluster, null, (any) => any.cluster.status())
-    // The cluster has taken it out while it was away: what lies here is of no use any more.
-    return hosts.some((host) => host.name === name) ? 'member' : 'wipe'
+    const caPem = found ? this.#services.clusters.caPem(cluster) : this.#caPem()
+    if (sameName && sameCertificate(agent.caPem, caPem)) {
+      // The cluster may have taken it out while it was away: then what lies here is of no use any more.
+      if (!found && !(await this.#isListed())) return 'wipe'
+      return agent.whole && !agent.unfinished ? 'member' : 'resume'
+    }
+    if (agent.unfinished) return sameName && !agent.certified ? 'resume' : 'wipe'
+    return agent.certified ? 'foreign' : 'wipe'
+  }
+
+  async #isListed(): Promise<boolean> {
+    const { hosts } = await this.#services.clusters.ask(this.#params.cluster, null, (any) => any.cluster.status())
+    return hosts.some((host) => host.name === this.#params.name)
   }
 
   async #isMember(): Promise<boolean> {
     const agent = await inspectAgent(await this.#session.ssh())
-    return agent.whole && !agent.unfinished && (await this.#judge(agent)) === 'member'
+    return agent.certified && (await this.#judge(agent)) === 'member'
   }
 
   /** Writes `agent.json` and answers what it holds. */
@@ -273,7 +281,7 @@ class Install {
 
   /** The cluster's clock against the laptop's in ms; null where no agent can be asked yet. */
   async #clusterOffsetMs(): Promise<number | null> {
-    if ((await this.#caPem()) === null) return null
+    if (this.#caPem() === null) return null
     try {
       const askedMs = Date.now()
       const { nowMs } = await this.#services.clusters.ask(this.#params.cluster, null, (any) => any.supervisor.hello())
@@ -284,9 +292,9 @@ class Install {
   }
 
   /** Certificate of the cluster's CA, or null while the cluster is not there yet; that of an earlier cluster of the same name does not count. */
-  async #caPem(): Promise<string | null> {
+  #caPem(): string | null {
     const { cluster, found } = this.#params
-    return found || this.#services.founding.has(cluster) ? null : await this.#services.clusters.caPem(cluster)
+    return found || this.#services.founding.has(cluster) ? null : this.#services.clusters.caPem(cluster)
   }
 
   /** A host may be installed beside the one that founds its cluster; here it waits for that. */
@@ -294,7 +302,7 @@ class Install {
     const { cluster } = this.#params
     step.detail(`waits for ${cluster} to be founded`)
     while (this.#services.founding.has(cluster)) await sleep(100, undefined, { signal: step.signal })
-    if ((await this.#services.clusters.caPem(cluster)) !== null) return
+    if (this.#services.clusters.caPem(cluster) !== null) return
     throw new HoldfastError(
       'no-context',
       `This laptop knows no cluster ${cluster}.`,

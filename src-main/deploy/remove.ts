@@ -27,11 +27,11 @@ export function removePlan(services: DeployServices, params: RemoveParams): Task
         run: async (step) => {
           step.detail(`takes ${name} out of ${cluster}`)
           try {
-            await clusters.ask(cluster, null, (any) => any.cluster.removeHost({ name }))
+            await clusters.ask(cluster, others(clusters.endpoints(cluster), `${mgmt}:${apiPort}`), (any) => any.cluster.removeHost({ name }))
           } catch (error) {
             if (asHoldfastError(error).code !== 'not-found') throw error
           }
-          await clusters.removeEndpoint(cluster, `${mgmt}:${apiPort}`)
+          clusters.removeEndpoint(cluster, `${mgmt}:${apiPort}`)
           step.detail(`${cluster} refuses ${name} from now on`)
         },
       },
@@ -70,4 +70,10 @@ async function takeOff(services: DeployServices, { name, cluster }: RemoveParams
     detail(`its files stay: ${message}`)
     return 'skipped'
   }
+}
+
+/** Agents other than the host that goes, which would lose the connection on which it is asked; itself, where it is the last. */
+function others(endpoints: readonly string[], leaving: string): readonly string[] {
+  const rest = endpoints.filter((endpoint) => endpoint !== leaving)
+  return rest.length > 0 ? rest : [leaving]
 }

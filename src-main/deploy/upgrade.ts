@@ -39,7 +39,7 @@ export function upgradePlan(services: DeployServices, params: UpgradeParams): Ta
     )
   }
   const target = joinTarget(identity)
-  const modules = () => services.clusters.ask(cluster, `${mgmt}:${apiPort}`, (host) => host.supervisor.modules())
+  const modules = () => services.clusters.ask(cluster, [`${mgmt}:${apiPort}`], (host) => host.supervisor.modules())
 
   const upgradeModule = (module: (typeof moduleNames)[number]): StepPlan => ({
     name: `upgrade-${module}`,
@@ -47,7 +47,7 @@ export function upgradePlan(services: DeployServices, params: UpgradeParams): Ta
       const before = (await modules()).find((one) => one.name === module)
       if (before?.version === version) return 'skipped'
       step.detail(`${before?.version ?? 'none'} → ${version}`)
-      await services.clusters.ask(cluster, `${mgmt}:${apiPort}`, (host) => host.supervisor.upgradeModule({ name: module, version }))
+      await services.clusters.ask(cluster, [`${mgmt}:${apiPort}`], (host) => host.supervisor.upgradeModule({ name: module, version }))
       await untilRunning(modules, module, version, step.signal)
     },
   })
@@ -89,11 +89,11 @@ export function upgradePlan(services: DeployServices, params: UpgradeParams): Ta
       {
         name: 'upgrade-supervisor',
         run: async (step) => {
-          const hello = () => services.clusters.ask(cluster, `${mgmt}:${apiPort}`, (host) => host.supervisor.hello())
+          const hello = () => services.clusters.ask(cluster, [`${mgmt}:${apiPort}`], (host) => host.supervisor.hello())
           const before = (await hello()).agentVersion
           if (before === version) return 'skipped'
           step.detail(`${before} → ${version}`)
-          await services.clusters.ask(cluster, `${mgmt}:${apiPort}`, (host) => host.supervisor.upgradeSupervisor({ version }))
+          await services.clusters.ask(cluster, [`${mgmt}:${apiPort}`], (host) => host.supervisor.upgradeSupervisor({ version }))
           await until(async () => (await hello()).agentVersion === version, step.signal, `the supervisor on ${name} does not answer as ${version}`)
         },
       },
@@ -117,7 +117,7 @@ async function oldVersions(
   { cluster, mgmt, package: agent }: UpgradeParams,
   modules: readonly Module[],
 ): Promise<string[]> {
-  const versions = await services.clusters.ask(cluster, `${mgmt}:${apiPort}`, (host) => host.supervisor.versions())
+  const versions = await services.clusters.ask(cluster, [`${mgmt}:${apiPort}`], (host) => host.supervisor.versions())
   const kept = new Set([
     agent.version,
     ...modules.flatMap((module) => [module.version, ...(module.previousVersion === undefined ? [] : [module.previousVersion])]),

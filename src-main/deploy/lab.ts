@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Status } from '../../core/contract/desktop/inventory.ts'
+import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
+import type { Task } from '../../core/model/task.ts'
+import { labUp, type LabDescription, type LabHostDescription } from '../../lab/lab.ts'
+import type { SshPool } from '../ssh/pool.ts'
+import type { TaskCentre } from '../tasks/task-centre.ts'
+import type { Clusters } from './clusters.ts'
+import type { HostService } from './host-service.ts'
+import { apiPort } from './places.ts'
+
+/** What bringing up a lab needs of the laptop's services. */
+export interface LabServices {
+  hosts: HostService
+  tasks: TaskCentre
+  clusters: Clusters
+  pool: SshPool
+  /** Makes a context current and answers its cluster's status. */
+  status(context: string): Promise<Status>
+}
+
+export interface LabUpOptions {
+  name: string
+  hosts?: number
+  onStep(line: string): void
+}
+
+/** How long a formed cluster may take until every host is up on the laptop's own view. */
+const upTimeoutMs = 45_000
+
+/**
+ * Brings up a lab with everything on it: hosts, agents installed over SSH as on any real host, the cluster, and a context of the lab's
+ * name, which is made current. Answers the status in which every host is up. Up already, it is only checked.
+ */
+export async function labUpFull(services: LabServices, { name, hosts, onStep }: LabUpOptions): Promise<Status> {
+  const lab = await labUp({ name, ...(hosts === undefined ? {} : { hosts }), onStep })
+  // We have made these hosts: their keys are known from the inside, whatever was pinned for another lab at the same addresses.
+  for (const host of lab.hosts)
+    services.pool.hostKeys.pin(host.addresses.mgmt, 22, { algorithm: 'ssh-ed25519', fingerprint: host.hostKeyFingerprint })
+  const present = await agentsThatAnswer(services.clusters, lab)
+  const missing = lab.hosts.filter((host) => !present.has(host.name))
+  if (missing.length > 0) await install(services, lab, missing, present.size === 0, onStep)
+  return await untilUp(services, lab, onStep)
+}
+
+/** Hosts whose agents let this laptop in. */
+async function agentsThatAnswer(clusters: Clusters, lab: LabDescription): Promise<Set<string>> {
+  if (clusters.caPem(lab.clusterName) === null) return new Set()
+  const asked = lab.hosts.map(async (host) => {
+    const { host: answers } = await clusters.ask(lab.clusterName, [endpointOf(host)], (agent) => agent.supervisor.hello())
+    return answers
+  })
+  return new Set((await Promise.allSettled(asked)).flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+}
+
+/** All hosts at once; those that join wait for the first where it founds the cluster. */
+async function install(
+  services: LabServices,
+  lab: LabDescription,
+  hosts: LabHostDescription[],
+  founding: boolean,
+  onStep: (line: string) => void,
+): Promise<void> {
+  using _watch = services.tasks.onChange(showSteps(new Set(hosts.map((host) => `Install ${host.name}`)), onStep))
+  const tasks: Task[] = []
+  for (const [index, host] of hosts.entries()) {
+    const target = { address: host.addresses.mgmt, port: 22, user: 'root', auth: { type: 'key' as const, path: lab.sshKeyPath } }
+    const first = founding && index === 0
+    const newCluster = first ? { newCluster: { name: lab.clusterName, clusterIp: lab.clusterIp } } : {}
+    tasks.push(await services.hosts.add(lab.clusterName, { name: host.name, target, addresses: host.addresses, ...newCluster }, 'file'))
+  }
+  const ended = await Promise.all(tasks.map((task) => services.tasks.finished(task.id)))
+  const failed = ended.find((task) => task.state !== 'done')
+  if (!failed) return
+  const { code, message, hint, data } = failed.error ?? {
+    code: 'step-failed',
+    message: `${failed.title} was ${failed.state}.`,
+    hint: 'Bring the lab up again.',
+  }
+  throw new HoldfastError(code as ErrorCode, `${failed.title}: ${message}`, hint, data)
+}
+
+async function untilUp(services: LabServices, lab: LabDescription, onStep: (line: string) => void): Promise<Status> {
+  onStep(`Waiting until ${lab.hosts.map((host) => host.name).join(', ')} are up`)
+  for (const deadline = Date.now() + upTimeoutMs; ; await sleep(250)) {
+    const status = await services.status(lab.clusterName)
+    const down = lab.hosts.filter((host) => !status.hosts.some(({ name, state }) => name === host.name && state === 'up'))
+    if (down.length === 0 && status.cluster.leader !== null) return status
+    if (Date.now() < deadline) continue
+    const what = down.length > 0 ? `${down.map((host) => host.name).join(', ')} are not up` : 'the cluster has no leader'
+    throw new HoldfastError(
+      'timeout',
+      `After ${upTimeoutMs / 1000} s ${what}.`,
+      `Look at holdfast status and at /var/log/holdfast on the hosts (holdfast lab exec ${lab.hosts[0]?.name} --name ${lab.name} -- ls /var/log/holdfast).`,
+    )
+  }
+}
+
+/** One line for each step of the tasks of these titles, when it begins to run and when it has ended with something to say. */
+function showSteps(titles: Set<string>, onStep: (line: string) => void): (task: Task) => void {
+  const shown = new Set<string>()
+  return (task) => {
+    if (!titles.has(task.title)) return
+    for (const step of task.steps) {
+      const line =
+        step.state === 'done' && step.detail !== undefined ? `${step.name}: ${step.detail}` : step.state === 'failed' ? `${step.name}: failed` : null
+      const key = `${task.id} ${step.name} ${step.state}`
+      if (line === null || shown.has(key)) continue
+      shown.add(key)
+      onStep(`${task.title}: ${line}`)
+    }
+  }
+}
+
+function endpointOf(host: LabHostDescription): string {
+  return `${host.addresses.mgmt}:${apiPort}`
+}
