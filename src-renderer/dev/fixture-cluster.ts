@@ -1,0 +1,365 @@
+/**
+ * TEST DOUBLE. A made-up cluster of three hosts and two switches that moves by itself, for the window's own tests and screenshots.
+ * Nothing of it is shipped. What a real cluster looks like is proven by `e2e/` on the lab's hosts.
+ */
+import type { FeedFrame, SearchHit } from '../../core/contract/desktop/inventory.ts'
+import type { ErrorDoc } from '../../core/errors.ts'
+import type { Audit, EntityDocs, EntityKind, LiveState, Plane, Sample, Task } from '../../core/model/index.ts'
+import { planes } from '../../core/model/common.ts'
+
+export type Item = Extract<FeedFrame, { type: 'snapshot' }>['items'][number]
+type Put = { kind: string; id: string; atMs: number; doc: object; reporter?: string }
+
+/** What can be wrong with it. */
+export interface Faults {
+  /** Hosts without power. */
+  off: string[]
+  /** Links cut, as `host/plane`. */
+  cut: string[]
+  /** Whether the laptop has no network. */
+  offline: boolean
+  /** How long it has been offline at the start, in ms. */
+  offlineForMs: number
+  empty: boolean
+  /** How many hosts. */
+  hosts: number
+}
+
+export const noFaults: Faults = { off: [], cut: [], offline: false, offlineForMs: 0, empty: false, hosts: 3 }
+
+const switchOf: Record<Plane, string> = { mgmt: 'tor1', storage: 'tor2', tenant: 'tor1' }
+const version = '0.1.0-9f3c21ab'
+
+/** A repeatable number in [0, 1) for a place and a time: noise that looks the same in every run. */
+function noise(seed: string, step: number): number {
+  let h = 2166136261 ^ Math.floor(step)
+  for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 16777619)
+  h ^= h >>> 13
+  h = Math.imul(h, 1540483477)
+  return ((h ^ (h >>> 15)) >>> 0) / 4294967296
+}
+
+const smooth = (seed: string, atS: number, periodS: number): number => {
+  const from = Math.floor(atS / periodS)
+  const t = atS / periodS - from
+  return noise(seed, from) * (1 - t) + noise(seed, from + 1) * t
+}
+
+export class FixtureCluster {
+  faults: Faults
+  readonly startedAtMs = Date.now()
+  #items = new Map<string, Item>()
+  #changed = new Map<string, Item>()
+  #removed: { reporter: string; kind: string; id: string }[] = []
+  #listeners = new Set<(frame: FeedFrame) => void>()
+  #rev = 1
+  #numbers = new Map<string, number>()
+  #seen = new Map<string, number>()
+  audit: Audit[] = []
+
+  constructor(faults: Faults) {
+    this.faults = faults
+    if (!faults.empty) this.#build()
+    this.#changed.clear()
+  }
+
+  hostNames(): string[] {
+    return this.faults.empty ? [] : Array.from({ length: this.faults.hosts }, (_, i) => `h${i + 1}`)
+  }
+
+  isUp = (host: string): boolean => !this.faults.off.includes(host)
+  hears(from: string, to: string, plane: Plane): LiveState {
+    const cut = (host: string): boolean => this.faults.cut.includes(`${host}/${plane}`)
+    return this.isUp(to) && !cut(to) && !cut(from) ? 'up' : 'down'
+  }
+
+  get leader(): string | null {
+    return this.hostNames().find((host) => this.isUp(host)) ?? null
+  }
+
+  put(item: Put): void {
+    const full: Item = { ...item, doc: { ...item.doc }, reporter: item.reporter ?? item.id.split('/')[0]! }
+    const key = `${full.reporter} ${full.kind}/${full.id}`
+    this.#items.set(key, full)
+    this.#changed.set(key, full)
+  }
+
+  del(kind: string, id: string): void {
+    for (const [key, item] of this.#items) {
+      if (item.kind !== kind || item.id !== id) continue
+      this.#items.delete(key)
+      this.#changed.delete(key)
+      this.#removed.push({ reporter: item.reporter, kind, id })
+    }
+  }
+
+  items(kind: string): Item[] {
+    return [...this.#items.values()].filter((item) => item.kind === kind)
+  }
+
+  snapshot(): FeedFrame {
+    return { type: 'snapshot', rev: this.#rev, nowMs: Date.now(), items: [...this.#items.values()], sources: this.sources() }
+  }
+
+  subscribe(listener: (frame: FeedFrame) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  sources(): { host: string; module: string; connected: boolean; seenAtMs: number | null }[] {
+    const now = Date.now()
+    return this.hostNames().flatMap((host) => {
+      const live = this.isUp(host) && !this.faults.offline
+      if (live) this.#seen.set(host, now)
+      const seenAtMs = this.#seen.get(host) ?? this.startedAtMs - (this.faults.offline ? this.faults.offlineForMs : 192_000)
+      return ['supervisor', 'cluster', 'monitor'].map((module) => ({ host, module, connected: live, seenAtMs }))
+    })
+  }
+
+  /** Sends what changed to every reader. Called once a second. */
+  tick(): void {
+    if (!this.faults.empty && !this.faults.offline) this.#observe()
+    const frame: FeedFrame = { type: 'delta', rev: ++this.#rev, nowMs: Date.now(), puts: [...this.#changed.values()], dels: this.#removed, sources: this.sources() }
+    this.#changed.clear()
+    this.#removed = []
+    for (const listener of this.#listeners) listener(frame)
+  }
+
+  event(origin: string, severity: 'info' | 'warning' | 'error', type: string, message: string, about: string[], data: Record<string, unknown> = {}, atMs = Date.now()): void {
+    const number = (this.#numbers.get(origin) ?? 0) + 1
+    this.#numbers.set(origin, number)
+    this.put({ kind: 'event', id: `${origin}/${number}`, atMs, doc: { origin, atMs, severity, type, message, about, data } })
+  }
+
+  setFaults(change: Partial<Faults>): void {
+    const before = this.faults
+    this.faults = { ...before, ...change }
+    for (const host of this.faults.off) if (!before.off.includes(host)) this.event('h3', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`])
+    for (const cut of this.faults.cut) {
+      if (before.cut.includes(cut)) continue
+      const [host, plane] = cut.split('/') as [string, Plane]
+      this.event('h3', 'warning', 'path-down', `h3 no longer hears ${host} on ${plane}`, [`path/h3/${host}/${plane}`, `host/${host}`], { to: host, plane })
+    }
+  }
+
+  sample(host: string, atMs: number): Sample {
+    const s = atMs / 1000
+    const busy = Number(host.slice(1)) || 1
+    const cpu = Math.min(1, 0.06 + busy * 0.05 + smooth(`${host}cpu`, s, 9) * 0.25 + noise(`${host}c`, s) * 0.04)
+    return {
+      atMs,
+      cpu,
+      memoryUsedBytes: (9.5 + busy * 4 + smooth(`${host}mem`, s, 60) * 2) * 2 ** 30,
+      load1: cpu * 8,
+      nics: Object.fromEntries(
+        planes.map((plane) => {
+          const scale = plane === 'storage' ? 90e6 : plane === 'tenant' ? 24e6 : 0.4e6
+          return [plane, { rxBytesPerS: scale * smooth(`${host}${plane}r`, s, 7), txBytesPerS: scale * 0.8 * smooth(`${host}${plane}t`, s, 5), dropsPerS: 0 }]
+        }),
+      ),
+      disks: Object.fromEntries(
+        ['sda', 'nvme0n1', 'nvme1n1'].map((disk, i) => [
+          disk,
+          { readBytesPerS: 40e6 * i * smooth(`${host}${disk}r`, s, 6), writeBytesPerS: (4 + 30 * i) * 1e6 * smooth(`${host}${disk}w`, s, 4), busy: smooth(`${host}${disk}b`, s, 8) * 0.3 * (i + 1) },
+        ]),
+      ),
+    }
+  }
+
+  search(query: string, limit: number): SearchHit[] {
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean)
+    return [...this.#items.values()]
+      .map((item) => {
+        const doc = item.doc as Record<string, unknown>
+        const text = `${item.kind} ${item.id} ${JSON.stringify(doc)}`.toLowerCase()
+        const title = item.kind === 'event' ? String(doc.message) : item.id
+        const detail = String(item.kind === 'nic' ? (doc.addresses as string[]).join(' ') : item.kind === 'disk' ? doc.model : item.kind === 'facts' ? (doc.os as { name: string }).name : '')
+        return { hit: { kind: item.kind, id: item.id, title, detail }, matches: words.every((word) => text.includes(word)), exact: item.id === query }
+      })
+      .filter(({ matches }) => matches)
+      .sort((a, b) => Number(b.exact) - Number(a.exact) || a.hit.kind.localeCompare(b.hit.kind))
+      .slice(0, limit)
+      .map(({ hit }) => hit)
+  }
+
+  addHost(name: string, addresses: { mgmt: string; storage?: string | undefined; tenant?: string | undefined }): void {
+    this.faults = { ...this.faults, empty: false, hosts: Math.max(this.faults.empty ? 0 : this.faults.hosts, Number(name.slice(1)) || 1) }
+    this.#buildHost(name, addresses, Date.now())
+  }
+
+  removeHost(name: string): void {
+    for (const item of [...this.#items.values()]) if (item.reporter === name || item.id === name || item.id.includes(name)) this.del(item.kind, item.id)
+    this.faults = { ...this.faults, hosts: this.faults.hosts - 1 }
+  }
+
+  task(task: Task): void {
+    this.put({ reporter: 'laptop', kind: 'task', id: task.id, atMs: Date.now(), doc: task })
+    this.tick()
+  }
+
+  #entity<K extends EntityKind>(kind: K, id: string, doc: EntityDocs[K], reporter?: string): void {
+    const key = `${reporter ?? id.split('/')[0]} ${kind}/${id}`
+    const old = this.#items.get(key)
+    if (old && JSON.stringify(old.doc) === JSON.stringify(doc)) return
+    this.put({ kind, id, atMs: Date.now(), doc, ...(reporter && { reporter }) })
+  }
+
+  #buildHost(host: string, addresses: { mgmt: string; storage?: string | undefined; tenant?: string | undefined }, joinedAtMs: number): void {
+    const n = Number(host.slice(1)) || 9
+    const bootedAtMs = joinedAtMs - 60_000
+    this.#entity('host', host, { name: host, addresses, role: n <= 3 ? 'voter' : 'client', joinedAtMs }, 'h1')
+    this.#entity('facts', host, {
+      host,
+      os: { name: 'Debian GNU/Linux', version: '12.11', kernel: '6.1.0-37-amd64' },
+      cpu: { model: 'AMD EPYC 7313P 16-Core Processor', cores: 32 },
+      memoryBytes: 64 * 2 ** 30,
+      bootedAtMs,
+      clockOffsetMs: n === 2 ? 3.4 : 0.2,
+      packages: { 'etcd-server': '3.4.23', 'lldpd': '1.0.16', 'qemu-system-x86': '7.2+dfsg-7', 'openvswitch-switch': '3.1.0-2' },
+    })
+    for (const [i, plane] of planes.entries()) {
+      const address = addresses[plane]
+      this.#entity('nic', `${host}/${plane}`, {
+        host,
+        name: plane,
+        plane,
+        mac: `52:54:00:0${i}:00:${n.toString(16).padStart(2, '0')}`,
+        addresses: address ? [`${address}/24`] : [],
+        state: 'up',
+        mtuBytes: plane === 'storage' ? 9000 : 1500,
+        speedMbps: plane === 'storage' ? 25_000 : 10_000,
+      })
+      const port = plane === 'tenant' ? `swp${n + 24}` : `swp${n}`
+      this.#entity('neighbour', `${host}/${plane}`, { host, nic: plane, chassisId: `0c:c4:7a:10:00:0${switchOf[plane].at(-1)}`, systemName: switchOf[plane], portId: port, portDescription: `${host} ${plane}` })
+    }
+    this.#entity('disk', `${host}/sda`, { host, name: 'sda', sizeBytes: 480e9, model: 'Micron 5300 PRO', serial: `2041A${n}77`, rotational: false, health: 'ok' })
+    this.#entity('disk', `${host}/nvme0n1`, { host, name: 'nvme0n1', sizeBytes: 3.84e12, model: 'Samsung PM9A3', serial: `S64N${n}310`, rotational: false, health: 'ok' })
+    this.#entity('disk', `${host}/nvme1n1`, { host, name: 'nvme1n1', sizeBytes: 3.84e12, model: 'Samsung PM9A3', serial: `S64N${n}311`, rotational: false, health: n === 2 ? 'failing' : 'unknown' })
+    for (const [i, name] of ['supervisor', 'cluster', 'monitor'].entries()) {
+      this.#entity('module', `${host}/${name}`, { host, name, version, state: 'running', pid: 800 + n * 10 + i, startedAtMs: joinedAtMs, restarts: host === 'h3' && name === 'monitor' ? 1 : 0 })
+    }
+  }
+
+  #build(): void {
+    const joined = this.startedAtMs - 26 * 3_600_000
+    for (const [i, host] of this.hostNames().entries()) {
+      this.#buildHost(host, { mgmt: `10.77.1.${11 + i}`, storage: `10.77.2.${11 + i}`, tenant: `10.77.3.${11 + i}` }, joined + i * 94_000)
+      this.event(host, 'info', 'host-joined', `${host} joined the cluster`, [`host/${host}`], {}, joined + i * 94_000)
+    }
+    this.#observe()
+    const ago = (minutes: number): number => this.startedAtMs - minutes * 60_000
+    this.event('h1', 'info', 'leader-changed', 'h1 leads the cluster (epoch 41)', ['host/h1'], { leader: 'h1', epoch: 41 }, ago(610))
+    this.event('h3', 'warning', 'module-restarted', 'monitor on h3 ended with signal 9 and was started again', ['module/h3/monitor', 'host/h3'], { module: 'monitor' }, ago(312))
+    this.event('h2', 'warning', 'disk-failing', 'Disk nvme1n1 of h2 fails its own health check', ['disk/h2/nvme1n1', 'host/h2'], { disk: 'nvme1n1' }, ago(118))
+    this.event('h1', 'warning', 'path-down', 'h1 no longer hears h3 on tenant', ['path/h1/h3/tenant', 'host/h3'], { to: 'h3', plane: 'tenant' }, ago(64))
+    this.event('h1', 'info', 'path-up', 'h1 hears h3 on tenant again after 4 s', ['path/h1/h3/tenant', 'host/h3'], { to: 'h3', plane: 'tenant' }, ago(63.9))
+    this.event('h1', 'info', 'cluster-ip-taken', 'h1 holds the cluster address 10.77.1.100', ['host/h1'], {}, ago(609.9))
+    for (let i = 0; i < 260; i++) {
+      const host = this.hostNames()[i % this.hostNames().length]!
+      this.event(host, 'info', 'certificate-renewed', `${host} renewed its certificate`, [`host/${host}`], {}, ago(700 + i * 37))
+    }
+    for (const cut of this.faults.cut) {
+      const [host, plane] = cut.split('/') as [string, Plane]
+      for (const from of this.hostNames()) if (from !== host) this.event(from, 'warning', 'path-down', `${from} no longer hears ${host} on ${plane}`, [`path/${from}/${host}/${plane}`, `host/${host}`], { to: host, plane }, ago(2.1))
+    }
+    for (const host of this.faults.off) this.event('h2', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`], {}, ago(3.2))
+    if (this.faults.off.includes('h1')) this.event(this.leader!, 'warning', 'leader-changed', `${this.leader} leads the cluster (epoch 42)`, [`host/${this.leader}`], { leader: this.leader, epoch: 42 }, ago(3.16))
+    const actions: [string, string[], Audit['outcome']][] = [
+      ['host-install', ['host/h1'], 'done'],
+      ['host-install', ['host/h2'], 'failed'],
+      ['host-install', ['host/h2'], 'done'],
+      ['host-install', ['host/h3'], 'done'],
+      ['terminal-open', ['host/h3'], 'done'],
+      ['host-remove', ['host/h1'], 'refused'],
+    ]
+    this.audit = actions.map(([action, about, outcome], i) => ({
+      number: i + 1,
+      atMs: joined + i * 240_000,
+      actor: 'root@laptop',
+      action,
+      about,
+      outcome,
+      detail: outcome === 'refused' ? { reason: 'h1 leads the cluster' } : {},
+      previousHash: i === 0 ? '' : `${i}`.repeat(8),
+      hash: `${(i + 1) * 48271}af3be09c14d2`.slice(0, 16),
+    }))
+  }
+
+  /** Brings what hosts report of each other in line with the faults. */
+  #observe(): void {
+    const hosts = this.hostNames().filter((host) => this.#items.has(`${host} facts/${host}`))
+    const live = hosts.filter(this.isUp)
+    const quorum = live.length * 2 > Math.min(hosts.length, 3)
+    for (const from of live) {
+      this.#entity('cluster', 'cluster', { id: '7c9e1f20', name: 'lab', clusterIp: '10.77.1.100', leader: quorum ? this.leader : null, leaderEpoch: this.faults.off.includes('h1') ? 42 : 41, quorum, elections: 4, raftElections: 1 }, from)
+      for (const to of hosts) {
+        this.#entity('member', to, { host: to, memberId: `${to}8e9e05c52164694d`.slice(0, 16), state: this.isUp(to) ? 'up' : 'down', raftLeader: to === this.leader, version: '3.4.23' }, from)
+        if (from === to) continue
+        for (const plane of planes) {
+          const id = `${from}/${to}/${plane}`
+          const state = this.hears(from, to, plane)
+          const old = this.#items.get(`${from} path/${id}`)?.doc as EntityDocs['path'] | undefined
+          const firstSinceMs = state === 'up' ? this.startedAtMs - 25 * 3_600_000 : this.startedAtMs - 126_000
+          const sinceMs = old ? (old.state === state ? old.sinceMs : Date.now()) : firstSinceMs
+          this.#entity('path', id, { from, to, plane, state, sinceMs, lost: old?.lost ?? Math.floor(noise(id, 1) * 9), replayed: 0, forged: 0 })
+        }
+      }
+      for (const plane of planes) {
+        const nic = this.#items.get(`${from} nic/${from}/${plane}`)?.doc as EntityDocs['nic'] | undefined
+        if (nic) this.#entity('nic', `${from}/${plane}`, { ...nic, state: this.faults.cut.includes(`${from}/${plane}`) ? 'down' : 'up' })
+      }
+    }
+  }
+}
+
+/** A task in steps, advanced by a timer; `fail` makes its last step end in that error. */
+export class FixtureTask {
+  readonly task: Task
+  #timer: NodeJS.Timeout | undefined
+  #cluster: FixtureCluster
+  #onDone: () => void
+  #fail: ErrorDoc | undefined
+
+  constructor(cluster: FixtureCluster, type: string, title: string, about: string[], steps: string[], options: { stepMs?: number; fail?: ErrorDoc; onDone?: () => void } = {}) {
+    this.#cluster = cluster
+    this.#onDone = options.onDone ?? (() => {})
+    this.#fail = options.fail
+    this.task = { id: crypto.randomUUID(), type, title, about, state: 'running', steps: steps.map((name) => ({ name, state: 'pending' })), startedAtMs: Date.now() }
+    this.start(options.stepMs ?? 900)
+  }
+
+  start(stepMs: number): void {
+    this.task.state = 'running'
+    delete this.task.error
+    delete this.task.endedAtMs
+    const advance = (): void => {
+      const running = this.task.steps.find((step) => step.state === 'running')
+      if (running) Object.assign(running, { state: 'done', endedAtMs: Date.now(), progress: 1 })
+      const next = this.task.steps.find((step) => step.state !== 'done' && step.state !== 'skipped')
+      if (next && this.#fail && next === this.task.steps.at(-2)) {
+        Object.assign(next, { state: 'failed', startedAtMs: Date.now(), endedAtMs: Date.now() })
+        this.#end('failed', this.#fail)
+        this.#fail = undefined
+        return
+      }
+      if (!next) {
+        this.#onDone()
+        return this.#end('done')
+      }
+      Object.assign(next, { state: 'running', startedAtMs: Date.now(), detail: `${next.name} …`, progress: 0.42 })
+      this.#cluster.task(structuredClone(this.task))
+      this.#timer = setTimeout(advance, stepMs)
+    }
+    advance()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer)
+    this.#end('cancelled')
+  }
+
+  #end(state: Task['state'], error?: ErrorDoc): void {
+    Object.assign(this.task, { state, endedAtMs: Date.now(), ...(error && { error }) })
+    this.#cluster.task(structuredClone(this.task))
+  }
+}

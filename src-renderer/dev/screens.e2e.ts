@@ -1,0 +1,179 @@
+/**
+ * Screenshots of every screen from the fixture, in every theme, language and size asked for, each checked by axe.
+ * `node src-renderer/dev/screens.e2e.ts --out DIR [--only NAME] [--theme dark] [--language en] [--size 1440x900]`; exits 1 on a violation.
+ */
+import { AxeBuilder } from '@axe-core/playwright'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { chromium, type Page } from 'playwright-core'
+import { startFixture } from './fixture-server.ts'
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string' },
+    only: { type: 'string' },
+    theme: { type: 'string', default: 'dark,light' },
+    language: { type: 'string', default: 'en' },
+    size: { type: 'string', default: '1440x900' },
+  },
+})
+
+interface Shot {
+  name: string
+  fixture?: Parameters<typeof startFixture>[0]
+  at: string
+  then?: (page: Page) => Promise<void>
+}
+
+const degraded = { cut: ['h2/storage'], off: ['h1'] }
+
+async function addHost(page: Page, address: string, upTo: 'key' | 'login' | 'planes' | 'install', password = 'secret'): Promise<void> {
+  await page.getByRole('textbox').first().fill(address)
+  await page.locator('button[type=submit]').click()
+  await page.getByTestId('fingerprint').waitFor()
+  if (upTo === 'key') return
+  await page.locator('button[type=submit]').click()
+  await page.getByRole('radio').nth(1).click()
+  await page.locator('input[type=password]').fill(password)
+  if (upTo === 'login') return
+  await page.locator('button[type=submit]').click()
+  await page.getByRole('textbox').first().fill('h4')
+  if (upTo === 'planes') return
+  await page.locator('button[type=submit]').click()
+  await page.waitForTimeout(2600)
+}
+
+const shots: Shot[] = [
+  { name: 'overview', at: '/lab' },
+  { name: 'overview-faults', at: '/lab?select=host/h2', fixture: degraded, then: async (page) => void (await page.locator('tr[data-host=h2] [aria-expanded]').click()) },
+  { name: 'overview-offline', at: '/lab?select=host/h3', fixture: { offline: true, offlineForMs: 252_000 } },
+  { name: 'overview-large', at: '/lab', fixture: { hosts: 24, cut: ['h7/storage'] } },
+  { name: 'loading', at: '/lab', fixture: { slowMs: 60_000 } },
+  { name: 'empty', at: '/lab', fixture: { empty: true, noContext: true } },
+  { name: 'hosts', at: '/lab/hosts?select=host/h2', fixture: degraded },
+  { name: 'hosts-large', at: '/lab/hosts', fixture: { hosts: 50 } },
+  { name: 'host', at: '/lab/host/h2', fixture: { cut: ['h2/storage'] } },
+  { name: 'host-lower', at: '/lab/host/h2?select=nic/h2/storage', fixture: { cut: ['h2/storage'] }, then: async (page) => void (await page.getByRole('table').nth(1).scrollIntoViewIfNeeded()) },
+  { name: 'host-missing', at: '/lab/host/h9' },
+  { name: 'topology', at: '/lab/topology' },
+  { name: 'topology-faults', at: '/lab/topology?select=host/h2', fixture: degraded },
+  { name: 'topology-link', at: '/lab/link/h2/storage--tor2/swp2', fixture: { cut: ['h2/storage'] } },
+  { name: 'topology-large', at: '/lab/topology', fixture: { hosts: 18 } },
+  { name: 'split', at: '/lab?beside=topology', fixture: { cut: ['h2/storage'] } },
+  { name: 'events', at: '/lab/events', fixture: degraded, then: async (page) => void (await page.getByRole('row').nth(2).click()) },
+  { name: 'tasks-empty', at: '/lab/tasks' },
+  { name: 'tasks', at: '/lab/tasks', then: runTasks },
+  { name: 'audit', at: '/lab/audit?select=audit/6' },
+  { name: 'palette', at: '/lab', then: async (page) => void (await page.keyboard.press('Control+k')) },
+  {
+    name: 'palette-search',
+    at: '/lab/topology',
+    fixture: { offline: true, offlineForMs: 3_900_000 },
+    then: async (page) => {
+      await page.keyboard.press('Control+k')
+      await page.keyboard.type('h3')
+      await page.waitForTimeout(300)
+    },
+  },
+  { name: 'shortcuts', at: '/lab', then: async (page) => void (await page.keyboard.press('?')) },
+  { name: 'settings', at: '/lab', then: async (page) => void (await page.locator('header button').last().click()) },
+  { name: 'age', at: '/lab', fixture: degraded, then: async (page) => void (await page.getByTestId('data-age').click()) },
+  { name: 'terminal', at: '/lab/topology', fixture: { cut: ['h2/storage'] }, then: openTerminal },
+  { name: 'terminal-failed', at: '/lab/host/h1', fixture: degraded, then: async (page) => (await page.keyboard.press('t'), void (await page.getByRole('alert').waitFor())) },
+  { name: 'dock-events', at: '/lab', then: async (page) => void (await page.getByRole('tab').last().click()) },
+  { name: 'plan-remove', at: '/lab/host/h1', then: async (page) => void (await page.locator('main header button').nth(2).click()) },
+  { name: 'plan-refused', at: '/lab/host/h2', fixture: { off: ['h1'] }, then: async (page) => void (await page.locator('main header button').nth(2).click()) },
+  { name: 'plan-upgrade', at: '/lab/host/h2', then: async (page) => void (await page.locator('main header button').nth(1).click()) },
+  { name: 'add-host', at: '/lab/add-host' },
+  { name: 'add-host-key', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'key') },
+  { name: 'add-host-changed', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.66', 'key') },
+  { name: 'add-host-login', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'login') },
+  { name: 'add-host-planes', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'planes') },
+  { name: 'add-host-first', at: '/add-host', fixture: { empty: true, noContext: true }, then: (page) => addHost(page, '10.77.1.14', 'planes') },
+  { name: 'add-host-install', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'install') },
+  { name: 'add-host-failed', at: '/lab/add-host', then: async (page) => (await addHost(page, '10.77.1.14', 'install', 'wrong'), await page.waitForTimeout(2500)) },
+  {
+    name: 'add-host-unreachable',
+    at: '/lab/add-host',
+    then: async (page) => {
+      await page.getByRole('textbox').first().fill('10.77.1.99')
+      await page.locator('button[type=submit]').click()
+      await page.getByRole('alert').waitFor()
+    },
+  },
+  { name: 'recording', at: '/lab', fixture: { recording: true, offline: true, offlineForMs: 86_400_000 * 3 } },
+]
+
+async function runTasks(page: Page): Promise<void> {
+  await page.evaluate(() => (location.hash = '#/lab/host/h3'))
+  await page.locator('main header button').nth(1).click()
+  await page.getByRole('dialog').getByRole('button').last().click()
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await page.evaluate(() => (location.hash = '#/lab/tasks'))
+  await page.waitForTimeout(1200)
+}
+
+async function openTerminal(page: Page): Promise<void> {
+  await page.evaluate(() => (location.hash = '#/lab/topology?select=host/h2'))
+  await page.waitForTimeout(300)
+  await page.keyboard.press('t')
+  await page.locator('.xterm-screen').waitFor()
+  await page.waitForTimeout(600)
+  await page.keyboard.type('hostname\r', { delay: 20 })
+  await page.keyboard.type('ip -br address\r', { delay: 20 })
+  await page.waitForTimeout(500)
+}
+
+const out = path.resolve(values.out ?? (await mkdtemp(path.join(tmpdir(), 'holdfast-screens-'))))
+await mkdir(out, { recursive: true })
+const profile = await mkdtemp(path.join(tmpdir(), 'holdfast-chromium-'))
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+})
+let problems = 0
+try {
+  for (const shot of shots.filter(({ name }) => !values.only || values.only.split(',').includes(name))) {
+    for (const theme of values.theme.split(',')) {
+      for (const language of values.language.split(',')) {
+        for (const size of values.size.split(',')) problems += await take(shot, theme, language, size)
+      }
+    }
+  }
+} finally {
+  await browser.close()
+  await rm(profile, { recursive: true, force: true })
+}
+console.log(out)
+process.exitCode = problems > 0 ? 1 : 0
+
+/** One screenshot; answers how many things were wrong with the page. */
+async function take(shot: Shot, theme: string, language: string, size: string): Promise<number> {
+  const [width, height] = size.split('x').map(Number) as [number, number]
+  const fixture = await startFixture(shot.fixture)
+  const page = await browser.newPage()
+  const said: string[] = []
+  try {
+    await page.setViewportSize({ width, height })
+    page.on('console', (message) => message.type() === 'error' && said.push(message.text()))
+    page.on('pageerror', (error) => said.push(String(error)))
+    await page.addInitScript((settings) => localStorage.getItem('holdfast.settings') ?? localStorage.setItem('holdfast.settings', settings), JSON.stringify({ theme, language }))
+    await page.goto(`${fixture.url}#${shot.at}`)
+    await page.waitForTimeout(1800)
+    await shot.then?.(page)
+    await page.waitForTimeout(400)
+    await page.screenshot({ path: path.join(out, `${shot.name}.${theme}.${language}.${size}.png`) })
+    const { violations } = await new AxeBuilder({ page }).exclude('.xterm').analyze()
+    for (const { id, help, nodes } of violations) said.push(`axe ${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 160)).slice(0, 3).join(' | ')}`)
+  } catch (thrown) {
+    said.push(String(thrown))
+  } finally {
+    await page.close()
+    await fixture.close()
+  }
+  console.log(`${said.length === 0 ? 'ok  ' : 'FAIL'} ${shot.name} ${theme} ${language} ${size}`)
+  for (const line of said) console.log(`     ${line}`)
+  return said.length
+}

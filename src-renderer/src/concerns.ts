@@ -1,0 +1,71 @@
+import type { Status } from '../../core/contract/desktop/inventory.ts'
+import { planes, type Disk, type Facts, type Member, type Module, type Plane, type Task } from '../../core/model/index.ts'
+import { planeState } from '../../core/status/status.ts'
+import type { Messages } from './i18n/i18n.svelte.ts'
+import type { Ref } from './state/place.ts'
+
+/** Something that needs attention, worst first. */
+export interface Concern {
+  severity: 'error' | 'warning'
+  text: string
+  about: Ref | undefined
+}
+
+export interface ConcernInput {
+  status: Status
+  disks: Disk[]
+  facts: Facts[]
+  members: Member[]
+  modules: Module[]
+  tasks: Task[]
+}
+
+/** A host's clock further off than this, in ms, makes certificates and records doubtful. */
+const clockLimitMs = 500
+
+/** What is wrong now, by what is known, as sentences. Unknown is not wrong: it is shown as unknown where it belongs. */
+export function concernsOf({ status, disks, facts, members, modules, tasks }: ConcernInput, m: Messages): Concern[] {
+  const found: Concern[] = []
+  const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void => void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
+  const known = status.hosts.some((host) => host.state !== 'unknown')
+  const down = new Set(status.hosts.filter((host) => host.state === 'down').map((host) => host.name))
+
+  if (known && !status.cluster.quorum) say('error', m.concern.noQuorum)
+  else if (known && !status.cluster.leader) say('error', m.concern.noLeader)
+  for (const name of down) say('error', m.concern.hostDown(name), 'host', name)
+  for (const { host, plane, state } of cutPlanes(status, down)) say(state === 'down' ? 'error' : 'warning', m.concern.plane[state](host, m.plane[plane]), 'nic', `${host}/${plane}`)
+  for (const member of members) if (member.state === 'down' && !down.has(member.host)) say('error', m.concern.memberDown(member.host), 'host', member.host)
+  for (const module of modules) {
+    if ((module.state === 'unhealthy' || module.state === 'stopped') && !down.has(module.host)) say('error', m.concern.module(module.name, module.host, m.moduleState[module.state]), 'module', `${module.host}/${module.name}`)
+  }
+  for (const disk of disks) if (disk.health === 'failing') say('warning', m.concern.diskFailing(disk.name, disk.host), 'disk', `${disk.host}/${disk.name}`)
+  for (const { host, clockOffsetMs = 0 } of facts) if (Math.abs(clockOffsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(clockOffsetMs)), 'host', host)
+  for (const task of tasks) if (task.state === 'interrupted') say('warning', m.concern.taskInterrupted(task.title), 'task', task.id)
+
+  const versions = new Set(status.hosts.map((host) => host.agent.version).filter((version) => version !== null))
+  if (versions.size > 1) say('warning', m.concern.versions([...versions].sort().join(', ')))
+  return found.sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
+}
+
+/** Hosts cut off on a plane by themselves. A host whose peers are cut is not at fault, so only the worst row of each plane is named. */
+function cutPlanes(status: Status, down: ReadonlySet<string>): { host: string; plane: Plane; state: 'down' | 'degraded' }[] {
+  const rest = { hosts: status.hosts.filter((host) => !down.has(host.name)) }
+  return planes.flatMap((plane) => {
+    const rows = rest.hosts.map((host) => ({ host: host.name, plane, state: planeState(withoutPeers(rest, down), host.name, plane) }))
+    const cut = rows.filter((row) => row.state === 'down')
+    const poor = rows.filter((row) => row.state === 'degraded')
+    return (cut.length > 0 ? cut : poor) as { host: string; plane: Plane; state: 'down' | 'degraded' }[]
+  })
+}
+
+/** The status with the named peers taken out of every cell: what is said of a dead host says nothing of a plane. */
+export function withoutPeers(status: Pick<Status, 'hosts'>, names: ReadonlySet<string>): Pick<Status, 'hosts'> {
+  return {
+    hosts: status.hosts
+      .filter((host) => !names.has(host.name))
+      .map((host) => ({
+        ...host,
+        planes: Object.fromEntries(Object.entries(host.planes).map(([plane, cells]) => [plane, Object.fromEntries(Object.entries(cells).filter(([peer]) => !names.has(peer)))])),
+      })),
+  }
+}

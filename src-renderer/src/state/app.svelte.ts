@@ -1,0 +1,102 @@
+import { freshForMs, type ReportedEntity } from '../../../core/status/freshness.ts'
+import { statusOf } from '../../../core/status/status.ts'
+import { topologyOf } from '../../../core/topology/topology.ts'
+import type { ContextDoc } from '../../../core/contract/desktop/context.ts'
+import type { Status } from '../../../core/contract/desktop/inventory.ts'
+import type { EntityKind } from '../../../core/model/entity.ts'
+import type { ModuleState } from '../../../core/model/module.ts'
+import { Desktop, asErrorDoc, connectorOf, type ConnectionState, type DesktopClient } from '../desktop.ts'
+import { notices } from './notices.svelte.ts'
+import { Inventory } from './inventory.svelte.ts'
+import { navigation } from './navigation.svelte.ts'
+
+/** The window's state that every screen shares: the connection, the clusters known, the inventory of the current one, and the time. */
+class App {
+  #desktop = new Desktop(connectorOf(window))
+  connection = $state<ConnectionState>('connecting')
+  contexts = $state.raw<ContextDoc[]>([])
+  contextsLoaded = $state(false)
+  inventory = new Inventory()
+  /** The laptop's wall clock, a second at a time: what ages are counted from. */
+  nowMs = $state(Date.now())
+
+  context = $derived(this.contexts.find((known) => known.current))
+  /** A recording has no cluster behind it: nothing in it can be changed. */
+  readOnly = $derived(this.context?.recording === true)
+
+  status: Status = $derived(
+    statusOf({ name: this.context?.name ?? '', entities: this.#entities('host', 'path', 'cluster', 'module'), sources: this.inventory.sources, nowMs: this.nowMs }),
+  )
+  topology = $derived(topologyOf({ entities: this.#entities('host', 'nic', 'neighbour'), sources: this.inventory.sources, nowMs: this.nowMs }))
+
+  /** When anything of the cluster was heard last; null: never. */
+  seenAtMs = $derived(this.inventory.sources.reduce<number | null>((latest, { seenAtMs }) => (seenAtMs !== null && seenAtMs > (latest ?? 0) ? seenAtMs : latest), null))
+  /** `live`: something answers now. `offline`: all on the screen is from the past. `none`: nothing was ever heard. */
+  freshness: 'live' | 'offline' | 'none' = $derived(this.seenAtMs === null ? 'none' : this.nowMs - this.seenAtMs <= freshForMs * 2 ? 'live' : 'offline')
+
+  /** The line to the main program. Throws `offline` while it is cut. */
+  get client(): DesktopClient {
+    return this.#desktop.client
+  }
+
+  whileOpen(work: (client: DesktopClient, signal: AbortSignal) => Promise<void>): () => void {
+    return this.#desktop.whileOpen(work)
+  }
+
+  start(): void {
+    setInterval(() => (this.nowMs = Date.now()), 1000)
+    this.#desktop.onState((state) => (this.connection = state))
+    this.#desktop.whileOpen(async (client, signal) => {
+      await this.#readContexts(client)
+      for await (const frame of await client.inventory.feed(undefined, { signal })) {
+        this.nowMs = Date.now()
+        this.inventory.apply(frame)
+      }
+    })
+    void this.#desktop.run()
+  }
+
+  /** Makes another cluster the current one; its inventory comes with the next snapshot of the feed. */
+  async useContext(name: string): Promise<void> {
+    await this.attempt(async () => {
+      await this.client.context.use({ name })
+      this.inventory.clear()
+      await this.#readContexts(this.client)
+      navigation.go({ context: name, screen: 'overview' })
+    })
+  }
+
+  /** Runs an action; a failure becomes a notice with its hint. Answers whether it worked. */
+  async attempt(action: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await action()
+      return true
+    } catch (thrown) {
+      notices.error(asErrorDoc(thrown))
+      return false
+    }
+  }
+
+  /** What a module is doing, `unknown` once its agent is not heard any more. `id`: `host/name`. */
+  moduleState(id: string): ModuleState | 'unknown' {
+    const host = id.split('/')[0]!
+    const fresh = this.inventory.sources.some((source) => source.host === host && source.seenAtMs !== null && this.nowMs - source.seenAtMs <= freshForMs * 2)
+    return fresh ? (this.inventory.get('module', id)?.doc.state ?? 'unknown') : 'unknown'
+  }
+
+  #entities(...kinds: EntityKind[]): ReportedEntity[] {
+    return kinds.flatMap((kind) => this.inventory.all(kind)) as ReportedEntity[]
+  }
+
+  async #readContexts(client: DesktopClient): Promise<void> {
+    this.contexts = await client.context.list()
+    this.contextsLoaded = true
+    const { place } = navigation
+    const current = this.contexts.find((known) => known.current)
+    if (place.context === (current?.name ?? '')) return
+    if (this.contexts.some((known) => known.name === place.context)) return void this.useContext(place.context)
+    navigation.go(place.context ? { context: current?.name ?? '', screen: 'overview' } : { ...place, context: current?.name ?? '' }, 'replace')
+  }
+}
+
+export const app = new App()

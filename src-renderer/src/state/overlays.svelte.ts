@@ -1,0 +1,29 @@
+import { settings } from './settings.svelte.ts'
+import { terminals } from './terminals.svelte.ts'
+
+export type DockTab = 'tasks' | 'events' | `terminal-${number}`
+
+/** What lies over the screens or below them: palette, shortcuts, plans, and the dock's open tab. */
+class Overlays {
+  palette = $state(false)
+  shortcuts = $state(false)
+  settings = $state(false)
+  /** A plan to be read before anything happens: what, to which host. */
+  plan = $state.raw<{ action: 'remove' | 'upgrade'; host: string } | null>(null)
+  dockTab = $state<DockTab>('tasks')
+
+  showDock(tab: DockTab): void {
+    this.dockTab = tab
+    settings.layout.dockOpen = true
+  }
+
+  toggleDock(): void {
+    settings.layout.dockOpen = !settings.layout.dockOpen
+  }
+
+  openTerminal(host: string): void {
+    this.showDock(`terminal-${terminals.open(host).number}`)
+  }
+}
+
+export const overlays = new Overlays()

@@ -1,0 +1,97 @@
+/** Where the window is: every place has an address, `#/lab/host/h2` in the window, `holdfast://lab/host/h2` outside it. */
+
+export const screens = ['overview', 'hosts', 'topology', 'events', 'tasks', 'audit', 'host', 'add-host'] as const
+export type Screen = (typeof screens)[number]
+
+/** An object of the inventory: its kind and its id within that kind. */
+export interface Ref {
+  kind: string
+  id: string
+}
+
+export interface Place {
+  /** The cluster's context; empty before the first one is known. */
+  context: string
+  screen: Screen
+  /** The host shown by the screen `host`. */
+  host?: string
+  select?: Ref
+  /** A second screen beside the first. */
+  beside?: Screen
+}
+
+/** `kind/id` as events and links write it; an id may hold slashes of its own. */
+export function parseRef(text: string): Ref | undefined {
+  const slash = text.indexOf('/')
+  return slash > 0 && slash < text.length - 1 ? { kind: text.slice(0, slash), id: text.slice(slash + 1) } : undefined
+}
+
+export const refText = (ref: Ref): string => `${ref.kind}/${ref.id}`
+
+export const sameRef = (a: Ref | undefined, b: Ref | undefined): boolean => a?.kind === b?.kind && a?.id === b?.id
+
+/** The screen on which an object is at home, with the object selected. */
+export function homeOf(context: string, ref: Ref): Place {
+  switch (ref.kind) {
+    case 'host':
+      return { context, screen: 'host', host: ref.id }
+    case 'nic':
+    case 'disk':
+    case 'module':
+    case 'path':
+    case 'member':
+    case 'facts':
+    case 'neighbour': {
+      const host = ref.id.split('/')[0]!
+      return { context, screen: 'host', host, select: ref }
+    }
+    case 'switch':
+    case 'link':
+      return { context, screen: 'topology', select: ref }
+    case 'task':
+      return { context, screen: 'tasks', select: ref }
+    case 'audit':
+      return { context, screen: 'audit', select: ref }
+    case 'event':
+      return { context, screen: 'events', select: ref }
+    default:
+      return { context, screen: 'overview', select: ref }
+  }
+}
+
+/** Reads `/lab/host/h2?select=nic/h2/storage&beside=events`; whatever it cannot read becomes the overview. */
+export function parsePlace(address: string): Place {
+  const [path = '', query = ''] = address.split('?', 2)
+  const [context = '', first, ...rest] = path.split('/').filter(Boolean).map(decode)
+  const parameters = new URLSearchParams(query)
+  const select = parseRef(parameters.get('select') ?? '')
+  const beside = screens.find((screen) => screen === parameters.get('beside') && screen !== 'host' && screen !== 'add-host')
+  const extra = { ...(select && { select }), ...(beside && { beside }) }
+  if (!first) return { context, screen: 'overview', ...extra }
+  if (first === 'host' && rest[0]) return { context, screen: 'host', host: rest.join('/'), ...extra }
+  const screen = screens.find((name) => name === first && name !== 'host')
+  if (screen && rest.length === 0) return { context, screen, ...extra }
+  if (rest.length > 0) return { ...homeOf(context, { kind: first, id: rest.join('/') }), ...extra }
+  return { context, screen: 'overview' }
+}
+
+/** The inverse of `parsePlace`. */
+export function placeAddress(place: Place): string {
+  const parts = place.screen === 'overview' ? [place.context] : place.screen === 'host' ? [place.context, 'host', place.host ?? ''] : [place.context, place.screen]
+  const query = [place.select && `select=${encodeURI(refText(place.select)).replaceAll('&', '%26')}`, place.beside && `beside=${place.beside}`].filter(Boolean).join('&')
+  return `/${parts.filter(Boolean).map(encodeURIComponent).join('/')}${query && `?${query}`}`
+}
+
+/** The address by which other programs open this place. */
+export const deepLink = (place: Place): string => `holdfast:/${placeAddress(place)}`
+
+/** The part of a `holdfast://` link that `parsePlace` reads; null for anything else. */
+export const fromDeepLink = (link: string): string | null => (link.startsWith('holdfast://') ? link.slice('holdfast:/'.length) : null)
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
