@@ -1,9 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { cp, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
+import { withLock } from './lock.ts'
 import { run } from './run.ts'
+import { labNames, readState } from './state.ts'
 
 /** Debian packages that lab hosts and switches have beyond what the machine itself has. */
 export const basePackages = [
@@ -22,6 +24,8 @@ export const basePackages = [
   'tini',
   'keepalived',
   'conntrackd',
+  'iproute2',
+  'procps',
   'openvswitch-switch',
   'openvswitch-common',
 ] as const
@@ -57,6 +61,8 @@ export function cacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'holdfast')
 }
 
+const layerPrefix = 'lab-base-'
+
 /** Says what is being done, one line a step. */
 export type OnStep = (line: string) => void
 
@@ -70,21 +76,32 @@ export async function ensureBaseLayer(onStep: OnStep): Promise<string> {
     .update(await readFile(import.meta.filename))
     .update(await readFile('/var/lib/dpkg/status'))
     .digest('hex')
-  const dir = join(cacheDir(), `lab-base-${key.slice(0, 16)}`)
+  const dir = join(cacheDir(), `${layerPrefix}${key.slice(0, 16)}`)
+  if (await exists(dir)) return dir
+  return withLock('base', () => build(dir, onStep))
+}
+
+async function build(dir: string, onStep: OnStep): Promise<string> {
+  // Another lab may have made it while we waited.
   if (await exists(dir)) return dir
   onStep(`Making the lab's base layer: ${basePackages.length} packages and what they need are fetched and unpacked beside the system, not installed`)
   const debs = await fetchPackages(onStep)
-  const building = `${dir}.${randomUUID().slice(0, 8)}.tmp`
-  try {
-    await unpack(debs, building)
-    await rename(building, dir)
-  } catch (error) {
-    // Another lab may have finished the same layer first.
-    if (!(await exists(dir))) throw error
-  } finally {
-    await rm(building, { recursive: true, force: true })
-  }
+  const building = `${dir}.tmp`
+  await rm(building, { recursive: true, force: true })
+  await unpack(debs, building)
+  await rename(building, dir)
+  await removeOldLayers(dir)
   return dir
+}
+
+/** Removes layers of earlier recipes or system states that no lab runs on. */
+async function removeOldLayers(current: string): Promise<void> {
+  const states = await Promise.all((await labNames()).map(readState))
+  const kept = [current, ...states.map((state) => state?.baseDir)]
+  for (const name of await readdir(cacheDir())) {
+    const path = join(cacheDir(), name)
+    if (name.startsWith(layerPrefix) && !kept.includes(path)) await rm(path, { recursive: true, force: true })
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -119,12 +136,15 @@ async function fetchPackages(onStep: OnStep): Promise<string[]> {
     onStep(`Fetching ${packages.length} packages`)
     if (packages.length > 0) await run(['apt-get', 'download', '-q', ...packages.map(({ name, version }) => `${name}=${version}`)], { cwd: dir })
     const files = await readdir(dir)
-    return packages.map(({ name, version }) => {
+    const debs = packages.map(({ name, version }) => {
       const file = files.find((candidate) => candidate.startsWith(`${name}_${version.replace(':', '%3a')}_`))
       if (!file)
         throw new HoldfastError('step-failed', `apt-get download brought no file for ${name} ${version}`, 'Run `apt-get update` and try again.')
       return join(dir, file)
     })
+    // What an earlier layer needed and this one does not.
+    for (const file of files) if (!debs.includes(join(dir, file))) await rm(join(dir, file), { recursive: true, force: true })
+    return debs
   }
   try {
     return await download()

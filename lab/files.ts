@@ -104,6 +104,10 @@ rocommunity public
 sysName ${plan.name}
 sysDescr Holdfast lab switch
 include_ifmib_iface_prefix swp br
+master agentx
+agentXSocket /run/agentx
+pass_persist .1.3.6.1.2.1.17 /usr/bin/perl /etc/lab/bridge-mib
 `,
   )
+  await copyFile(join(scriptsDir, 'bridge-mib'), diskPath(lab, plan.name, 'etc/lab/bridge-mib'))
 }

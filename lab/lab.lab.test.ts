@@ -202,12 +202,31 @@ describe('a lab', () => {
       [tor1, 3 + 2],
       [tor2, 3 + 1],
     ] as const) {
-      const get = async (oid: string): Promise<string> => (await inside('h1', ['snmpwalk', '-v2c', '-c', 'public', '-Oqv', one.address, oid])).stdout
-      expect(await get('1.3.6.1.2.1.1.5')).toContain(one.name)
-      expect((await get('1.3.6.1.2.1.2.2.1.2')).match(/swp[1-9]\b|swp1[0-4]\b/g)).toHaveLength(ports)
+      expect(await walk(one.address, '1.3.6.1.2.1.1.5')).toEqual([one.name])
+      expect((await walk(one.address, '1.3.6.1.2.1.2.2.1.2')).filter((port) => /^swp([1-9]|1[0-4])$/.test(port))).toHaveLength(ports)
     }
+    // LLDP-MIB: what a switch hears; BRIDGE-MIB: where it learned an address.
+    await until(async () => (await walk(tor1.address, '1.0.8802.1.1.2.1.4.1.1.9')).length === 3 + 2 + 3, 20_000, 'LLDP neighbours of tor1')
+    expect(new Set(await walk(tor1.address, '1.0.8802.1.1.2.1.4.1.1.9'))).toEqual(new Set(['h1', 'h2', 'h3', 'tor2']))
+    await pings('h2', address('h3', 'mgmt'))
+    const learned = planLab((await readState(name))!.slot, 3).hosts[1]!.nics.mgmt
+    const oid = learned.mac
+      .split(':')
+      .map((octet) => parseInt(octet, 16))
+      .join('.')
+    expect(await walk(tor1.address, `1.3.6.1.2.1.17.4.3.1.2.${oid}`)).toEqual(['2'])
+    expect(await walk(tor1.address, '1.3.6.1.2.1.17.1.4.1.2.2')).toEqual([String(learned.portIndex)])
   })
 })
+
+/** Values below an object of a switch, asked by SNMP from h1. */
+async function walk(agent: string, oid: string): Promise<string[]> {
+  const { stdout } = await inside('h1', ['snmpwalk', '-v2c', '-c', 'public', '-Oqv', agent, oid])
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.replaceAll('"', ''))
+}
 
 describe('faults', () => {
   it('cut and mend one link', async () => {

@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, readdir, rmdir } from 'node:fs/promises'
+import { access, readFile, readdir, rmdir } from 'node:fs/promises'
 import { detachDisks } from './disks.ts'
 import { cgroup2Dir, cgroupOf, killLab, until } from './machine.ts'
 import { planLab } from './plan.ts'
@@ -60,7 +60,6 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
 
 /** Slots of all labs but this one. */
 export async function slotsOfOthers(name: string): Promise<number[]> {
-  await mkdir(labsDir, { recursive: true })
   const states = await Promise.all((await labNames()).filter((other) => other !== name).map(readState))
   return states.flatMap((state) => (state ? [state.slot] : []))
 }

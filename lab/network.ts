@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import { planes, type Plane } from '../core/model/common.ts'
 import { planeMtuBytes, switchNames, type HostPlan, type LabPlan, type NicPlan, type SwitchName } from './plan.ts'
 import { capture, run } from './run.ts'
@@ -140,9 +139,4 @@ export async function machineNetworks(): Promise<string[]> {
   const links = JSON.parse(await run(['ip', '-json', '-4', 'address', 'show'])) as { addr_info?: { local?: string; prefixlen?: number }[] }[]
   const addresses = links.flatMap((link) => (link.addr_info ?? []).map((info) => `${info.local}/${info.prefixlen}`))
   return [...routes.map((route) => (route.dst === 'default' ? '0.0.0.0/0' : route.dst)), ...addresses]
-}
-
-/** Removes a lab's laptop NIC from the machine, if it is still there. */
-export async function removeLaptopNic(nic: string): Promise<void> {
-  if ((await readdir('/sys/class/net')).includes(nic)) await capture(['ip', 'link', 'delete', 'dev', nic])
 }

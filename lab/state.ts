@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { nameSchema, type Plane } from '../core/model/common.ts'
@@ -98,8 +98,7 @@ export async function writeState(state: LabState): Promise<void> {
 
 /** Names of labs that have a directory, running or left over. */
 export async function labNames(): Promise<string[]> {
-  await mkdir(labsDir, { recursive: true })
-  return (await readdir(labsDir)).filter((name) => nameSchema.safeParse(name).success)
+  return (await readdir(labsDir).catch(() => [])).filter((name) => nameSchema.safeParse(name).success)
 }
 
 /** State of a lab that is up. Throws `not-found` otherwise. */
