@@ -16,4 +16,8 @@ export const contextContract = {
   list: procedure.output(z.array(contextSchema)),
   use: procedure.input(z.object({ name: z.string() })).output(contextSchema),
   remove: procedure.input(z.object({ name: z.string() })).output(z.object({})),
+  /** Where private keys are kept: the system's keychain, or the vault and how it stands (`absent`: no passphrase was chosen yet). */
+  keys: procedure.output(z.object({ store: z.enum(['keychain', 'vault']), state: z.enum(['open', 'locked', 'absent']) })),
+  /** Opens the vault; the first passphrase ever given makes it. */
+  unlock: procedure.input(z.object({ passphrase: z.string().max(1024) })).output(z.object({})),
 }
