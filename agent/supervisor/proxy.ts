@@ -59,7 +59,9 @@ export function proxyRequest(
     socketPath,
     method: request.method,
     path: request.url,
-    headers: forwardedHeaders(request.headers, caller),
+    // The module shall leave the connection open after its answer: were it to close it, Node's last (empty) write would fail before
+    // the answer was read. It is used once all the same, and ended with the answer.
+    headers: { ...forwardedHeaders(request.headers, caller), connection: 'keep-alive' },
     agent: false,
     timeout: answerMs,
   })
