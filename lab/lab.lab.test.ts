@@ -215,7 +215,8 @@ describe('a lab', () => {
       .map((octet) => parseInt(octet, 16))
       .join('.')
     expect(await walk(tor1.address, `1.3.6.1.2.1.17.4.3.1.2.${oid}`)).toEqual(['2'])
-    expect(await walk(tor1.address, '1.3.6.1.2.1.17.1.4.1.2.2')).toEqual([String(learned.portIndex)])
+    const [index] = await walk(tor1.address, '1.3.6.1.2.1.17.1.4.1.2.2')
+    expect(await walk(tor1.address, `1.3.6.1.2.1.2.2.1.2.${index}`)).toEqual(['swp2'])
   })
 })
 
@@ -270,6 +271,8 @@ describe('faults', () => {
     expect(`SHA256:${(await ssh({ host: 'h2', command: 'true' })).hostKeySha256}`).toBe(lab.hosts[1]!.hostKeyFingerprint)
     for (const plane of ['mgmt', 'storage', 'tenant'] as const) expect(await pings('h1', address('h2', plane))).toBe(true)
     expect(await reflections('h1')).toBe(0)
+    await until(async () => Object.keys(await neighbours('h2')).length === 3, 20_000, 'LLDP neighbours of h2')
+    expect(await neighbours('h2')).toEqual({ mgmt: 'tor1 swp2', storage: 'tor2 swp2', tenant: 'tor2 swp9' })
     await expect(labFault({ name, host: 'h2', fault: 'power-on' })).rejects.toMatchObject({ code: 'bad-input' })
   })
 

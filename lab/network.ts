@@ -21,7 +21,7 @@ async function ipBatch(pid: number, lines: readonly string[], options: { force?:
 function plugLines(nic: NicPlan, hostPid: number): string[] {
   const mtu = planeMtuBytes[nic.plane]
   return [
-    `link add name ${nic.port} index ${nic.portIndex} mtu ${mtu} address ${nic.portMac} type veth peer name ${nic.plane} mtu ${mtu} address ${nic.mac} netns ${hostPid}`,
+    `link add name ${nic.port} mtu ${mtu} address ${nic.portMac} type veth peer name ${nic.plane} mtu ${mtu} address ${nic.mac} netns ${hostPid}`,
     `link set dev ${nic.port} master ${bridgeOf(nic.plane)}`,
   ]
 }
@@ -50,14 +50,14 @@ export async function wireSwitches(plan: LabPlan, switchPids: SwitchPids, hosts:
     const { tor1, tor2 } = plan.trunk[plane]
     const mtu = planeMtuBytes[plane]
     lines.push(
-      `link add name ${tor1.port} index ${tor1.portIndex} mtu ${mtu} address ${tor1.portMac} type veth ` +
-        `peer name ${tor2.port} index ${tor2.portIndex} mtu ${mtu} address ${tor2.portMac} netns ${switchPids.tor2}`,
+      `link add name ${tor1.port} mtu ${mtu} address ${tor1.portMac} type veth ` +
+        `peer name ${tor2.port} mtu ${mtu} address ${tor2.portMac} netns ${switchPids.tor2}`,
       `link set dev ${tor1.port} master ${bridgeOf(plane)} up`,
     )
   }
   const { laptop } = plan
   lines.push(
-    `link add name ${laptop.port} index ${laptop.portIndex} address ${laptop.portMac} type veth peer name ${laptop.nic} address ${laptop.mac} netns ${process.pid}`,
+    `link add name ${laptop.port} address ${laptop.portMac} type veth peer name ${laptop.nic} address ${laptop.mac} netns ${process.pid}`,
     `link set dev ${laptop.port} master ${bridgeOf('mgmt')} up`,
   )
   await ipBatch(switchPids.tor1, lines)
@@ -97,7 +97,7 @@ export async function unplugHost(switchPids: SwitchPids, host: HostPlan): Promis
     ipBatch(
       switchPids[name],
       nics.flatMap((nic) => [
-        `link add name ${nic.port} index ${nic.portIndex} mtu ${planeMtuBytes[nic.plane]} address ${nic.portMac} type veth peer name ${nic.port.replace('swp', 'cable')}`,
+        `link add name ${nic.port} mtu ${planeMtuBytes[nic.plane]} address ${nic.portMac} type veth peer name ${nic.port.replace('swp', 'cable')}`,
         `link set dev ${nic.port} master ${bridgeOf(nic.plane)} up`,
       ]),
     ),

@@ -24,11 +24,7 @@ function everything(plan: ReturnType<typeof planLab>): { addresses: string[]; ma
       plan.laptop.mac,
       plan.laptop.portMac,
     ],
-    ports: [
-      ...nics.map((nic) => `${nic.switchName}/${nic.port}/${nic.portIndex}`),
-      ...trunk.map((end) => `${end.name}/${end.port}/${end.portIndex}`),
-      `tor1/${plan.laptop.port}/${plan.laptop.portIndex}`,
-    ],
+    ports: [...nics.map((nic) => `${nic.switchName}/${nic.port}`), ...trunk.map((end) => `${end.name}/${end.port}`), `tor1/${plan.laptop.port}`],
   }
 }
 

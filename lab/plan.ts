@@ -16,8 +16,6 @@ export const planeMtuBytes: Record<Plane, number> = { mgmt: 1500, storage: 9000,
 export interface PortPlan {
   /** Its interface, e.g. `swp3`. */
   port: string
-  /** Its interface index in the switch, the same before and after a power cycle of what is plugged in, as SNMP wants it. */
-  portIndex: number
   portMac: string
 }
 
@@ -55,7 +53,6 @@ export interface LabPlan {
   laptop: PortPlan & { nic: string; mac: string; address: string }
 }
 
-const portIndexBase = 100
 const trunkPorts: Record<Plane, number> = { mgmt: 15, storage: 16, tenant: 17 }
 const laptopPort = 18
 
@@ -73,7 +70,7 @@ function switchNumber(name: SwitchName): number {
 }
 
 function portOf(slot: number, switchName: SwitchName, number: number): PortPlan {
-  return { port: `swp${number}`, portIndex: portIndexBase + number, portMac: macOf(slot, 2, switchNumber(switchName), number) }
+  return { port: `swp${number}`, portMac: macOf(slot, 2, switchNumber(switchName), number) }
 }
 
 /** mgmt goes to tor1, storage to tor2, tenant to one after the other, so that the trunk carries traffic. */
