@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Status } from '../../core/contract/desktop/inventory.ts'
 import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
 import type { Task } from '../../core/model/task.ts'
-import { labUp, type LabDescription, type LabHostDescription } from '../../lab/lab.ts'
+import { labFault, labStatus, labUp, type LabDescription, type LabHostDescription } from '../../lab/lab.ts'
 import type { SshPool } from '../ssh/pool.ts'
 import type { TaskCentre } from '../tasks/task-centre.ts'
 import type { Clusters } from './clusters.ts'
@@ -34,6 +34,7 @@ const upTimeoutMs = 45_000
  */
 export async function labUpFull(services: LabServices, { name, hosts, onStep }: LabUpOptions): Promise<Status> {
   const lab = await labUp({ name, ...(hosts === undefined ? {} : { hosts }), onStep })
+  await wake(name, onStep)
   // We have made these hosts: their keys are known from the inside, whatever was pinned for another lab at the same addresses.
   for (const host of lab.hosts)
     services.pool.hostKeys.pin(host.addresses.mgmt, 22, { algorithm: 'ssh-ed25519', fingerprint: host.hostKeyFingerprint })
@@ -41,6 +42,15 @@ export async function labUpFull(services: LabServices, { name, hosts, onStep }: 
   const missing = lab.hosts.filter((host) => !present.has(host.name))
   if (missing.length > 0) await install(services, lab, missing, present.size === 0, onStep)
   return await untilUp(services, lab, onStep)
+}
+
+/** Hosts that a fault has switched off or frozen are brought back: up means up. */
+async function wake(name: string, onStep: (line: string) => void): Promise<void> {
+  for (const { name: host, power } of (await labStatus({ name })).hosts) {
+    if (power === 'on') continue
+    onStep(power === 'paused' ? `Resuming ${host}` : `Powering ${host} on`)
+    await labFault({ name, host, fault: power === 'paused' ? 'resume' : 'power-on' })
+  }
 }
 
 /** Hosts whose agents let this laptop in. */

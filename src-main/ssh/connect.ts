@@ -86,7 +86,7 @@ function base(target: SshTarget, via: Via): ConnectConfig {
     ...(via ? { sock: via as Duplex & ConnectConfig['sock'] } : { host: target.address, port: target.port }),
     username: target.user,
     readyTimeout: connectTimeoutMs,
-    keepaliveInterval: 5000,
+    keepaliveInterval: 2000,
     keepaliveCountMax: 3,
   }
 }

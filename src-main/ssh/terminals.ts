@@ -47,9 +47,10 @@ export class Terminals {
 
   /** What is still in the backlog, then live output; ends after `exit`. A terminal whose end was read is forgotten. */
   async *output(id: string, signal?: AbortSignal): AsyncGenerator<TerminalOutput> {
-    const terminal = this.#get(id)
-    yield* terminal.read(signal)
-    if (terminal.ended) this.#open.delete(id)
+    for await (const part of this.#get(id).read(signal)) {
+      if (part.type === 'exit') this.#open.delete(id)
+      yield part
+    }
   }
 
   input(id: string, text: string): void {
