@@ -14,5 +14,5 @@ export default defineConfig({
       externalizeDeps: false,
     },
   },
-  renderer: mergeConfig(screens, { build: { minify: true, rolldownOptions: { input: 'src-renderer/index.html' } } }),
+  renderer: mergeConfig(screens, { root: 'src-renderer', build: { minify: true, rolldownOptions: { input: 'src-renderer/index.html' } } }),
 })

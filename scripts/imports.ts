@@ -26,7 +26,7 @@ export const rules: Rule[] = [
   { files: /^lab\//, may: [core, /^lab\//], node: true },
   { files: /^src-main\/(cli\/|deploy\/lab|.*\.lab\.test\.ts$)/, may: [core, /^src-main\//, ...labAndAgentPackage], node: true },
   { files: /^src-main\//, may: [core, /^src-main\//], node: true },
-  { files: /^src-renderer\/.*(\.test\.ts|\.config\.ts|\.config\.js)$/, may: [core, /^src-renderer\//], node: true },
+  { files: /^src-renderer\/(dev\/|.*(\.test\.ts|\.config\.ts|\.config\.js)$)/, may: [core, /^src-renderer\//], node: true },
   { files: /^src-renderer\//, may: [core, /^src-renderer\//], node: false },
   { files: /^(scripts|bench|proofs|e2e)\//, may: [allButScreens], node: true },
   { files: /^[^/]+$/, may: [allButScreens, /^src-renderer\/[^/]+\.config\.ts$/], node: true },
