@@ -39,10 +39,13 @@ export interface Credentials {
 export class Contexts {
   readonly #dir: string
   readonly #secrets: SecretStore
+  #override: string | undefined
 
-  constructor(home: string, secrets: SecretStore) {
+  /** @param override the context that this program works with, whichever is current for the others */
+  constructor(home: string, secrets: SecretStore, override?: string) {
     this.#dir = join(home, 'contexts')
     this.#secrets = secrets
+    this.#override = override
   }
 
   /** All contexts, by name. A folder that holds no readable context is left out. */
@@ -72,7 +75,7 @@ export class Contexts {
   }
 
   currentName(): string | null {
-    const chosen = readText(join(this.#dir, 'current'))?.trim()
+    const chosen = this.#override ?? readText(join(this.#dir, 'current'))?.trim()
     const names = this.#names()
     if (chosen && names.includes(chosen)) return chosen
     return names[0] ?? null
@@ -80,6 +83,7 @@ export class Contexts {
 
   use(name: string): ContextDoc {
     const context = this.get(name)
+    this.#override = undefined
     writeAtomically(join(this.#dir, 'current'), `${name}\n`)
     return describe(context, true)
   }

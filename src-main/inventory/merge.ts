@@ -17,7 +17,7 @@ export const copiedKinds: ReadonlySet<string> = new Set(['cluster', 'host', 'mem
  * what left the cluster is not kept alive by an agent that missed it: of those who reach a majority the one heard last. The cluster
  * itself is what the reporter with the latest leadership says. Anything else has one reporter; a second one counts when it is later.
  */
-export function mergeReports(all: Iterable<Report>, sources: Iterable<Source>, nowMs: number): Report[] {
+export function mergeReports<R extends Report>(all: Iterable<R>, sources: Iterable<Source>, nowMs: number): R[] {
   const reports = [...all]
   const freshness = new Freshness(sources, nowMs)
   const clusterDocs = new Map(reports.filter(({ kind }) => kind === 'cluster').map(({ reporter, doc }) => [reporter, doc]))
@@ -33,7 +33,7 @@ export function mergeReports(all: Iterable<Report>, sources: Iterable<Source>, n
   }
   const authority: Record<string, string | undefined> = { host: best('host'), member: best('member'), cluster: latestLeadership(reports, rank) }
 
-  const merged = new Map<string, Report>()
+  const merged = new Map<string, R>()
   for (const report of reports) {
     if (copiedKinds.has(report.kind) && authority[report.kind] !== report.reporter) continue
     const key = `${report.kind}/${report.id}`
