@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
+import { makeDir, makeFile } from './exact.ts'
 import { withLock } from './lock.ts'
 import { run } from './run.ts'
 import { labNames, readState } from './state.ts'
@@ -157,7 +158,7 @@ async function fetchPackages(onStep: OnStep): Promise<string[]> {
 
 async function unpack(debs: readonly string[], dir: string): Promise<void> {
   const root = join(dir, 'root')
-  await mkdir(root, { recursive: true })
+  await makeDir(root)
   for (const deb of debs) await run(['dpkg', '-x', deb, root])
   // Debian 12 has /bin, /lib and /sbin inside /usr; packages still ship files under the old names.
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) {
@@ -170,21 +171,18 @@ async function unpack(debs: readonly string[], dir: string): Promise<void> {
     if (!(await exists(join(root, link)))) await symlink(target, join(root, link))
   }
   await rename(join(root, 'usr'), join(dir, 'usr'))
-  for (const name of directories) await mkdir(join(root, name), { recursive: true })
-  await mkdir(join(root, 'root'), { mode: 0o700 })
-  for (const name of ['tmp', 'var/tmp']) {
-    await mkdir(join(root, name), { recursive: true })
-    await run(['chmod', '1777', join(root, name)])
-  }
+  for (const name of directories) await makeDir(join(root, name))
+  await makeDir(join(root, 'root'), 0o700)
+  for (const name of ['tmp', 'var/tmp']) await makeDir(join(root, name), 0o1777)
   await symlink('/run', join(root, 'var/run'))
   await symlink('/run/lock', join(root, 'var/lock'))
   for (const name of sharedEtc) {
     if (await exists(join('/etc', name))) {
-      await mkdir(join(root, 'etc', name, '..'), { recursive: true })
+      await makeDir(dirname(join(root, 'etc', name)))
       await run(['cp', '-a', '-T', join('/etc', name), join(root, 'etc', name)])
     }
   }
-  await writeFile(join(root, 'etc/resolv.conf'), '')
+  await makeFile(join(root, 'etc/resolv.conf'), '')
   await symlink('/proc/mounts', join(root, 'etc/mtab'))
   await writeAccounts(join(root, 'etc'))
   await writePackageList(debs, join(root, 'var/lib/dpkg/status'))
@@ -206,10 +204,10 @@ async function writeAccounts(etc: string): Promise<void> {
     users.push(`${name}:x:${id}:${id}::${home}:/usr/sbin/nologin`)
     groups.push(`${name}:x:${id}:`)
   }
-  await writeFile(join(etc, 'passwd'), `${users.join('\n')}\n`)
-  await writeFile(join(etc, 'group'), `${groups.join('\n')}\n`)
-  const shadow = users.map((line) => `${line.split(':')[0]}:${'*'}:20000:0:99999:7:::`)
-  await writeFile(join(etc, 'shadow'), `${shadow.join('\n')}\n`, { mode: 0o640 })
+  await makeFile(join(etc, 'passwd'), `${users.join('\n')}\n`)
+  await makeFile(join(etc, 'group'), `${groups.join('\n')}\n`)
+  const shadow = users.map((line) => `${line.split(':')[0]}:*:20000:0:99999:7:::`)
+  await makeFile(join(etc, 'shadow'), `${shadow.join('\n')}\n`, 0o600)
 }
 
 /** dpkg's list of what a lab host has: the machine's own and the unpacked packages, so that versions can be asked there as on any host. */
@@ -225,5 +223,5 @@ async function writePackageList(debs: readonly string[], path: string): Promise<
   }
   const own = (await readFile('/var/lib/dpkg/status', 'utf8')).trim().split(/\n\n+/)
   const kept = own.filter((stanza) => !added.has(/^Package: (.*)$/m.exec(stanza)?.[1] ?? ''))
-  await writeFile(path, `${[...kept, ...added.values()].join('\n\n')}\n`)
+  await makeFile(path, `${[...kept, ...added.values()].join('\n\n')}\n`)
 }

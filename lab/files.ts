@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import ssh2 from 'ssh2'
+import { makeDir, makeFile } from './exact.ts'
 import { hostNetworkLines } from './network.ts'
 import type { HostPlan, LabPlan, SwitchPlan } from './plan.ts'
 import { labDir, machineDir } from './state.ts'
@@ -37,15 +38,13 @@ function diskPath(lab: string, machine: string, path: string): string {
   return join(machineDir(lab, machine), 'root/upper', path)
 }
 
-async function put(lab: string, machine: string, path: string, content: string, mode = 0o644): Promise<void> {
-  const file = diskPath(lab, machine, path)
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, content, { mode })
+async function put(lab: string, machine: string, path: string, content: string, mode?: number): Promise<void> {
+  await makeFile(diskPath(lab, machine, path), content, mode)
 }
 
 async function makeSystemDisk(lab: string, machine: string, init: string): Promise<void> {
   const dir = machineDir(lab, machine)
-  for (const name of ['root/upper', 'root/work', 'usr/upper', 'usr/work', 'mnt']) await mkdir(join(dir, name), { recursive: true, mode: 0o755 })
+  for (const name of ['root/upper', 'root/work', 'usr/upper', 'usr/work', 'mnt']) await makeDir(join(dir, name))
   await put(lab, machine, 'etc/hostname', `${machine}\n`)
   await put(lab, machine, 'etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444)
   await put(
@@ -54,8 +53,7 @@ async function makeSystemDisk(lab: string, machine: string, init: string): Promi
     'etc/lldpd.d/holdfast-lab.conf',
     'configure lldp tx-interval 1\nconfigure lldp tx-hold 4\nconfigure lldp portidsubtype ifname\n',
   )
-  await mkdir(diskPath(lab, machine, 'etc/lab'), { recursive: true })
-  await copyFile(join(scriptsDir, init), diskPath(lab, machine, 'etc/lab/init'))
+  await put(lab, machine, 'etc/lab/init', await readFile(join(scriptsDir, init), 'utf8'))
 }
 
 const sshdConfig = `Port 22
@@ -83,7 +81,7 @@ export async function makeHostDisk(lab: string, plan: LabPlan, host: HostPlan): 
   await put(lab, host.name, 'etc/ssh/ssh_host_ed25519_key', key.private, 0o600)
   await put(lab, host.name, 'etc/ssh/ssh_host_ed25519_key.pub', `${key.public}\n`)
   await put(lab, host.name, 'etc/ssh/sshd_config', sshdConfig)
-  await mkdir(diskPath(lab, host.name, 'root/.ssh'), { recursive: true, mode: 0o700 })
+  await makeDir(diskPath(lab, host.name, 'root'), 0o700)
   await put(lab, host.name, 'root/.ssh/authorized_keys', await readFile(`${sshKeyPath(lab)}.pub`, 'utf8'), 0o600)
 }
 
@@ -109,5 +107,5 @@ agentXSocket /run/agentx
 pass_persist .1.3.6.1.2.1.17 /usr/bin/perl /etc/lab/bridge-mib
 `,
   )
-  await copyFile(join(scriptsDir, 'bridge-mib'), diskPath(lab, plan.name, 'etc/lab/bridge-mib'))
+  await put(lab, plan.name, 'etc/lab/bridge-mib', await readFile(join(scriptsDir, 'bridge-mib'), 'utf8'))
 }

@@ -17,6 +17,8 @@ const other = `${name}b`
 let lab: LabDescription
 
 beforeAll(async () => {
+  // A host's own accounts must find their way about whatever the umask of the person who ran `lab up`.
+  process.umask(0o077)
   lab = await labUp({ name, hosts: 3 })
 })
 
@@ -159,6 +161,7 @@ describe('a lab', () => {
       '/tmp:',
     ])
     expect((await inside('h3', ['cat', '/etc/shadow'])).stdout).not.toContain(readFileSync('/etc/hostname', 'utf8').trim())
+    expect((await inside('h3', ['su', '-s', '/bin/sh', '-c', 'id -un; cat /etc/hostname', 'nobody'])).stdout).toBe('nobody\nh3\n')
     const machineIds = await Promise.all(['h1', 'h2'].map(async (host) => (await inside(host, ['cat', '/etc/machine-id'])).stdout))
     expect(new Set([...machineIds, existsSync('/etc/machine-id') ? readFileSync('/etc/machine-id', 'utf8') : '']).size).toBe(3)
     for (const disk of ['vdb', 'vdc']) {
