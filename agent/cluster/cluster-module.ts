@@ -1,0 +1,488 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { heartbeatFlags, type SenderState } from '../../core/cluster/heartbeat.ts'
+import { Leadership, type LeadershipHandover, type Term } from '../../core/cluster/leadership.ts'
+import type { PathChange } from '../../core/cluster/watcher.ts'
+import { clockSkewMs, describePathChanges, findSkewedClocks, joinNames } from '../../core/cluster/words.ts'
+import type { Env } from '../../core/env.ts'
+import { HoldfastError } from '../../core/errors.ts'
+import type { ObjectLog } from '../../core/sync/object-log.ts'
+import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
+import type { EventLog } from '../runtime/events.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Handover, Health } from '../runtime/module.ts'
+import { joinDocSchema } from '../supervisor/enrolment.ts'
+import { replaceFile } from '../supervisor/files.ts'
+import { ClusterAddress } from './address.ts'
+import { hostDocSchema, keys, type HostDoc } from './documents.ts'
+import { EtcdGateway } from './etcd-gateway.ts'
+import { EtcdProcess } from './etcd-process.ts'
+import { Heartbeats } from './heartbeats.ts'
+import { createLeaderPort } from './leader-port.ts'
+import { EndpointMemory, LocalMember } from './local-member.ts'
+import { MemberKeeper } from './member-keeper.ts'
+import { certificateEndMs, moveBootstrapKeys, renewCertificates } from './pki-store.ts'
+import { Reports } from './reports.ts'
+import { createSealerFor } from './sealer.ts'
+import { Store } from './store.ts'
+import { StoreView } from './store-view.ts'
+
+/** Counters of paths, clocks and old files are looked at this often; everything else when it changes. */
+const refreshMs = 10_000
+const raftLeaderMs = 1000
+/** Certificates are renewed when they have less than this left: a third of a host's. */
+const renewBeforeMs = 30 * 86_400_000
+/** In standby the store may be silent for this long before the gate goes by the rest alone: it is as silent for the version that acts. */
+const storeGraceMs = 8000
+/** Path changes within this time are told as one. */
+const gatherMs = 150
+
+export interface ClusterModuleOptions {
+  env: Env
+  logger: Logger
+  log: ObjectLog
+  events: EventLog
+  config: AgentConfig
+  paths: AgentPaths
+}
+
+interface ClusterHandover {
+  leadership: LeadershipHandover | null
+  sender: SenderState | null
+}
+
+/** The module: membership, leadership, heartbeats and the documents of one host. Observes in standby, acts when active. */
+export class ClusterModule {
+  readonly #options: ClusterModuleOptions
+  readonly clusterId: string
+  readonly store: Store
+  readonly view: StoreView
+  readonly member: LocalMember
+  readonly heartbeats: Heartbeats
+  readonly leadership: Leadership
+  readonly reports: Reports
+  readonly keeper: MemberKeeper
+  readonly #address: ClusterAddress
+  readonly #endpoints: EndpointMemory
+  readonly #createdAtMs: number
+  #active = false
+  /** Where heartbeats are to begin, until this host's own document is known. */
+  #senderState: SenderState | null = null
+  /** Set when this process is asked to end for good; then leadership is given up instead of left to a next version. */
+  ending = false
+  #hasReleased = false
+  #wasMember = false
+  #timers: Disposable[] = []
+  #gathered: PathChange[] = []
+  #gathering: Disposable | null = null
+  #boots: Record<string, number>
+  #quorum: boolean | null = null
+  #skewed = new Map<string, number>()
+  #refused = ''
+  #hostsOnDisk = ''
+  #membersSeen = 0
+
+  constructor(options: ClusterModuleOptions) {
+    this.#options = options
+    const { env, logger, log, events, config, paths } = options
+    mkdirSync(paths.state, { recursive: true, mode: 0o700 })
+    this.#createdAtMs = env.monotonicMs()
+    const joinDoc = joinDocSchema.parse(JSON.parse(readFileSync(paths.join, 'utf8')))
+    this.clusterId = joinDoc.clusterId
+    this.#endpoints = new EndpointMemory(paths, joinDoc.storeEndpoints)
+    this.store = new Store(new EtcdGateway(paths.pki, this.#endpoints.known))
+    this.view = new StoreView({
+      env,
+      logger,
+      store: this.store,
+      onElection: (election, continuous) => this.leadership.see(election, continuous),
+      onChange: () => this.#changed(),
+    })
+    const etcd = new EtcdProcess(paths, config, logger)
+    const founding = joinDoc.initialClusterState === 'new'
+    const answersAnyway = () => this.view.status !== null && this.view.endpoint === this.member.endpoint
+    this.member = new LocalMember({
+      env,
+      logger,
+      config,
+      paths,
+      clusterId: this.clusterId,
+      founding,
+      etcd,
+      store: this.store,
+      answersAnyway,
+      onChange: () => this.#changed(),
+    })
+    this.#boots = readJson(this.#bootsFile, {})
+    this.heartbeats = new Heartbeats({
+      env,
+      logger,
+      config,
+      sealerFor: createSealerFor(Buffer.from(readFileSync(join(paths.pki, 'heartbeat.key'), 'utf8').trim(), 'base64')),
+      knownBoots: this.#boots,
+      flags: () => this.#flags(),
+      onChanges: (changes) => this.#pathsChanged(changes),
+      onPeer: () => this.#peerChanged(),
+    })
+    this.#address = new ClusterAddress({ env, logger, config })
+    this.leadership = new Leadership({
+      env,
+      host: config.host,
+      port: createLeaderPort({
+        host: config.host,
+        logger,
+        store: this.store,
+        view: this.view,
+        member: this.member,
+        address: this.#address,
+        changed: (state) => this.#leadingChanged(state),
+      }),
+    })
+    this.reports = new Reports({ env, log, config, view: this.view, member: this.member, heartbeats: this.heartbeats })
+    this.keeper = new MemberKeeper({
+      ...{ env, logger, events, host: config.host, store: this.store, view: this.view, member: this.member, heartbeats: this.heartbeats },
+      leading: () => this.leadership.leading,
+    })
+    // What was known last is enough to be heard before the store answers, or when it does not.
+    for (const doc of readJson<unknown[]>(this.#hostsFile, [])) {
+      const host = hostDocSchema.safeParse(doc).data
+      if (host) this.view.hosts.set(host.name, host)
+    }
+    this.#applyEndpoints()
+    this.view.start()
+  }
+
+  get self(): HostDoc | undefined {
+    return this.view.hosts.get(this.#options.config.host)
+  }
+
+  health(): Health {
+    if (this.#active || this.view.ready) return { healthy: true }
+    if (this.#options.env.monotonicMs() - this.#createdAtMs > storeGraceMs) return { healthy: true }
+    return { healthy: false, reason: 'the store has not answered yet' }
+  }
+
+  activate(handover: Handover = {}): void {
+    const { env } = this.#options
+    const { leadership = null, sender = null } = handover as Partial<ClusterHandover>
+    this.#active = true
+    // After an unlucky swap the other version may have sent on from where we stopped: a new boot keeps us from repeating it.
+    const state = sender !== null && !this.#hasReleased ? sender : { boot: this.#nextBoot(), sequences: { mgmt: 0, storage: 0, tenant: 0 } }
+    this.#senderState = state
+    this.member.start()
+    this.keeper.start()
+    this.leadership.start(leadership && { ...leadership, confirmedUntilMs: leadership.confirmedUntilMs - clockDifferenceMs(env) })
+    const seeRaftLeader = () => this.leadership.seeRaftLeader(this.view.status?.leaderId ? this.member.hostOf(this.view.status.leaderId) : null)
+    this.#timers = [env.every(refreshMs, () => this.#refresh()), env.every(raftLeaderMs, seeRaftLeader)]
+    this.#changed()
+  }
+
+  async release(): Promise<ClusterHandover> {
+    const { env } = this.#options
+    this.#active = false
+    this.#hasReleased = true
+    for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]()
+    this.keeper.stop()
+    this.member.stop()
+    const sender = this.heartbeats.stop() ?? this.#senderState
+    if (this.ending) {
+      this.leadership.resign('its agent is stopped')
+      // The store is to know before we go; it answers in a few milliseconds or the lease tells it.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+    const held = this.leadership.release()
+    this.#address.leave()
+    return { sender, leadership: held && { ...held, confirmedUntilMs: held.confirmedUntilMs + clockDifferenceMs(env) } }
+  }
+
+  /** Throws `quorum-lost` with who is missing when nothing can be changed now. */
+  async requireQuorum(): Promise<void> {
+    if (this.view.quorum) return
+    await this.view.refresh()
+    if (this.view.quorum) return
+    const missing = this.missing()
+    throw new HoldfastError(
+      'quorum-lost',
+      `The cluster ${this.#options.config.cluster} has no majority: ${missing.length > 0 ? `${joinNames(missing)} ${missing.length > 1 ? 'are' : 'is'} missing` : 'its store does not answer'}`,
+      'What was known can still be read. Bring hosts back until a majority of the voters is up; then changes are taken again.',
+      { missing },
+    )
+  }
+
+  /** Voters that do not answer. */
+  missing(): string[] {
+    return this.reports
+      .members()
+      .filter((doc) => doc.state !== 'up')
+      .map((doc) => doc.host)
+  }
+
+  /** Renews this host's certificates now. Answers their end. */
+  async rotate(): Promise<number> {
+    const { env, config, paths } = this.#options
+    const { serial, notAfterMs } = await renewCertificates({ store: this.store, paths, config, clusterId: this.clusterId, nowMs: env.wallMs() })
+    this.store.gateway.reloadCertificates()
+    await this.#noteCertificate(serial, notAfterMs)
+    return notAfterMs
+  }
+
+  /** Documents, members or the store's status changed: everything that follows from them is brought up to date. */
+  #changed(): void {
+    const { config, logger } = this.#options
+    this.#applyEndpoints()
+    this.reports.publish()
+    this.heartbeats.setHosts([...this.view.hosts.values()])
+    if (!this.#active) return
+    if (this.self) {
+      this.#wasMember = true
+      if (!this.heartbeats.running && this.#senderState) {
+        this.heartbeats.start(this.#senderState, this.self.incarnation)
+        this.#senderState = null
+      }
+    } else if (this.view.ready && this.view.quorum) {
+      if (this.#wasMember) this.#removed()
+      else if (existsSync(join(this.#options.paths.pki, 'bootstrap-ca.key')))
+        this.#found().catch((cause: unknown) => logger.error('the cluster could not be founded', { cause }))
+    }
+    this.reports.publishPaths()
+    const voters = this.member.members.filter(({ name, learner }) => !learner && name !== '' && this.view.hosts.get(name)?.leaving === false)
+    this.leadership.setVoters(voters.map(({ name }) => name).sort())
+    if (this.view.status?.leaderId) {
+      // A leader that the list does not know is a member that we have not heard of yet.
+      if (this.member.hostOf(this.view.status.leaderId) === null) this.#listMembersAgain()
+    }
+    if (this.view.membersChanged !== this.#membersSeen) this.#listMembersAgain()
+    this.#membersSeen = this.view.membersChanged
+    this.#tellQuorum()
+    this.#writeFiles()
+    const move = this.view.moveLeader
+    if (move && this.leadership.term && move.epoch === this.leadership.term.epoch && move.to !== config.host)
+      this.leadership.resign(`an administrator moved it to ${move.to}`, move.to)
+    this.keeper.look()
+  }
+
+  #listMembersAgain(): void {
+    this.member.listAgain()
+    this.member.look()
+  }
+
+  /** Endpoints of the store: the own member first, then those of the members, else what was known last. */
+  #applyEndpoints(): void {
+    const own = this.member.own
+    const members = this.member.members.filter(({ learner }) => !learner).flatMap(({ clientUrls }) => clientUrls)
+    this.#endpoints.set(members)
+    const others = this.#endpoints.known.filter((endpoint) => own === null || !own.clientUrls.includes(endpoint))
+    const local = (own !== null && !own.learner) || this.member.hasData ? [this.member.endpoint] : []
+    this.store.gateway.setEndpoints([...local, ...others])
+    if (local.length > 0 && this.member.well) this.view.reconnect()
+  }
+
+  /** The first host of the cluster writes itself down and hands the CAs to the store. */
+  async #found(): Promise<void> {
+    const { config, env, paths, events } = this.#options
+    const { readIdentity } = await import('../../core/pki/certificates.ts')
+    const { serial, notAfterMs } = readIdentity(readFileSync(join(paths.pki, 'host.crt'), 'utf8'))
+    const { apiPort, heartbeatPort, storePeerPort, storeClientPort } = config
+    const value: HostDoc = {
+      name: config.host,
+      addresses: config.addresses,
+      role: 'voter',
+      joinedAtMs: Math.trunc(env.wallMs()),
+      leaving: false,
+      incarnation: this.clusterId,
+      ...{ apiPort, heartbeatPort, storePeerPort, storeClientPort },
+      certificates: [{ serial, notAfterMs }],
+    }
+    const key = keys.host(config.host)
+    const { done } = await this.store.change([{ key, revision: 0 }], [{ put: key, value }])
+    await moveBootstrapKeys(this.store, paths)
+    if (done) events.emit('cluster-founded', 'info', `${config.host} founded the cluster ${config.cluster}`, [`host/${config.host}`])
+  }
+
+  /** The cluster took this host out: it stops everything it does for it. */
+  #removed(): void {
+    const { config, events, logger } = this.#options
+    this.#wasMember = false
+    events.emit('host-removed', 'warning', `${config.host} was removed from the cluster ${config.cluster}`, [`host/${config.host}`])
+    this.heartbeats.stop()
+    this.leadership.setVoters([])
+    this.member.end().catch((cause: unknown) => logger.error('the store member could not be ended', { cause }))
+  }
+
+  #flags(): number {
+    const own = this.member.own
+    return (
+      (this.member.well ? heartbeatFlags.memberWell : 0) |
+      (own !== null && this.view.status?.leaderId === own.id ? heartbeatFlags.raftLeader : 0) |
+      (this.leadership.leading ? heartbeatFlags.leader : 0)
+    )
+  }
+
+  #leadingChanged({ leading, term, reason }: { leading: boolean; term: Term; reason: string }): void {
+    const { config, events, logger } = this.#options
+    logger.info(leading ? 'this host leads' : 'this host leads no more', { epoch: term.epoch, reason })
+    if (leading && reason !== 'taken over from the version before')
+      events.emit('leader-changed', 'info', `${config.host} leads the cluster: ${reason}`, [`host/${config.host}`, 'cluster/cluster'], {
+        leader: config.host,
+        epoch: term.epoch,
+        reason,
+      })
+    this.reports.publish()
+    if (leading) this.keeper.look()
+  }
+
+  #pathsChanged(changes: PathChange[]): void {
+    this.reports.publishPaths()
+    this.reports.publish()
+    this.#gathered.push(...changes)
+    this.#gathering ??= this.#options.env.after(gatherMs, () => {
+      this.#gathering = null
+      const gathered = this.#gathered.splice(0)
+      for (const { type, severity, message, about, data } of describePathChanges(gathered, {
+        self: this.#options.config.host,
+        paths: this.heartbeats.watcher.list(),
+      }))
+        this.#options.events.emit(type, severity, message, about, data)
+      this.keeper.look()
+    })
+  }
+
+  #peerChanged(): void {
+    this.reports.publish()
+    const boots = this.heartbeats.receiver.boots
+    if (JSON.stringify(boots) !== JSON.stringify(this.#boots)) {
+      this.#boots = boots
+      replaceFile(this.#bootsFile, JSON.stringify(boots), 0o600)
+    }
+    this.keeper.look()
+  }
+
+  #tellQuorum(): void {
+    const { config, events } = this.#options
+    const { quorum } = this.view
+    const before = this.#quorum
+    // Whoever has just started does not know what it has not seen.
+    if (before === null && !quorum && !this.view.ready) return
+    this.#quorum = quorum
+    if (before === quorum || before === null) return
+    if (quorum) {
+      events.emit('quorum-regained', 'info', `${config.host} reaches a majority of the store again`, ['cluster/cluster'])
+      return
+    }
+    const missing = this.missing()
+    const who = missing.length > 0 ? `: ${joinNames(missing)} ${missing.length > 1 ? 'are' : 'is'} missing` : ''
+    events.emit(
+      'quorum-lost',
+      'error',
+      `${config.host} does not reach a majority of the store${who}`,
+      ['cluster/cluster', ...missing.map((host) => `host/${host}`)],
+      { missing },
+    )
+  }
+
+  #refresh(): void {
+    const { paths, env, logger } = this.#options
+    this.reports.publish()
+    this.reports.publishPaths()
+    this.#tellClocks()
+    if (this.view.quorum && this.self && certificateEndMs(paths) - env.wallMs() < renewBeforeMs)
+      this.rotate().catch((cause: unknown) => logger.error('the certificates could not be renewed', { cause }))
+    if (this.leadership.leading) this.#forgetRevoked().catch((cause: unknown) => logger.warn('old certificates could not be forgotten', { cause }))
+  }
+
+  #tellClocks(): void {
+    const { config, events } = this.#options
+    const offsets = new Map<string, number>()
+    for (const peer of this.view.hosts.keys()) {
+      const offsetMs = this.heartbeats.clockOffsetMs(peer)
+      if (peer !== config.host && offsetMs !== null) offsets.set(peer, offsetMs)
+    }
+    const skewed = new Map(findSkewedClocks(config.host, offsets).map(({ host, offsetMs }) => [host, offsetMs]))
+    for (const [host, offsetMs] of skewed) {
+      if (this.#skewed.has(host)) continue
+      const seconds = Math.round(Math.abs(offsetMs) / 1000)
+      events.emit(
+        'clock-skew',
+        'warning',
+        `The clock of ${host} is ${seconds} s ${offsetMs > 0 ? 'ahead of' : 'behind'} ${host === config.host ? 'the others' : `that of ${config.host}`}; set it right`,
+        [`host/${host}`],
+        {
+          host,
+          offsetMs: Math.round(offsetMs),
+          limitMs: clockSkewMs,
+        },
+      )
+    }
+    for (const host of this.#skewed.keys())
+      if (!skewed.has(host)) events.emit('clock-right', 'info', `The clock of ${host} is right again`, [`host/${host}`])
+    this.#skewed = skewed
+  }
+
+  async #forgetRevoked(): Promise<void> {
+    const now = this.#options.env.wallMs()
+    for (const [id, doc] of this.view.revoked) if (doc.untilMs < now) await this.store.change([], [{ delete: keys.revoked(id) }])
+  }
+
+  async #noteCertificate(serial: string, notAfterMs: number): Promise<void> {
+    const now = this.#options.env.wallMs()
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const stored = await this.store.get(keys.host(this.#options.config.host))
+      const doc = hostDocSchema.safeParse(stored?.value).data
+      if (!stored || !doc) return
+      const certificates = [...doc.certificates.filter((each) => each.notAfterMs > now), { serial, notAfterMs }]
+      const { done } = await this.store.change(
+        [{ key: stored.key, revision: stored.revision }],
+        [{ put: stored.key, value: { ...doc, certificates } }],
+      )
+      if (done) return
+    }
+  }
+
+  /** What the supervisor and the next start need to know. */
+  #writeFiles(): void {
+    const { paths } = this.#options
+    if (!this.view.ready) return
+    const revoked = [...this.view.revoked.values()]
+    const hosts = [...new Set(revoked.map((doc) => doc.host).filter((host) => !this.view.hosts.has(host)))].sort()
+    const refused = JSON.stringify({ hosts, serials: revoked.flatMap((doc) => doc.serials).sort() })
+    if (refused !== this.#refused) replaceFile(paths.refused, refused, 0o600)
+    this.#refused = refused
+    const known = JSON.stringify([...this.view.hosts.values()])
+    if (known !== this.#hostsOnDisk) replaceFile(this.#hostsFile, known, 0o600)
+    this.#hostsOnDisk = known
+  }
+
+  /** Counts a start without predecessor, on disk before it is used. */
+  #nextBoot(): number {
+    const file = join(this.#options.paths.state, 'boot-count')
+    let count = 0
+    try {
+      count = Number.parseInt(readFileSync(file, 'utf8'), 10) || 0
+    } catch {
+      // The first start.
+    }
+    replaceFile(file, `${count + 1}\n`, 0o600)
+    return count + 1
+  }
+
+  get #bootsFile(): string {
+    return join(this.#options.paths.state, 'heard-boots.json')
+  }
+
+  get #hostsFile(): string {
+    return join(this.#options.paths.state, 'known-hosts.json')
+  }
+}
+
+/** What the monotonic clock of the machine shows beyond the process's own, ms; the same for every process. */
+function clockDifferenceMs(env: Env): number {
+  return Number(process.hrtime.bigint()) / 1e6 - env.monotonicMs()
+}
+
+function readJson<T>(path: string, otherwise: T): T {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T
+  } catch {
+    return otherwise
+  }
+}
