@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fromOrpcError, mapStreamErrors } from '../core/contract/errors.ts'
+import { packOwnAgent } from './agent-package.ts'
 import { dialAgents } from './agents/module-link.ts'
 import { AuditLog, localActor } from './audit/audit.ts'
 import { Contexts } from './contexts/contexts.ts'
@@ -63,7 +64,11 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
   const pool = new SshPool(new HostKeys(home))
   stack.defer(() => pool.close())
   const clusters = new Clusters(contexts, secrets)
-  const hosts = new HostService({ pool, identities: new SshIdentities(home), clusters, agentPackage: loadPackage, founding: new Set() }, tasks, audit)
+  const hosts = new HostService(
+    { pool, identities: new SshIdentities(home), clusters, agentPackage: packOwnAgent, founding: new Set() },
+    tasks,
+    audit,
+  )
   const terminals = new Terminals((host) => hosts.reach(contexts.currentName() ?? '', host))
   stack.defer(() => terminals.closeAll())
 
@@ -99,10 +104,4 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-/** The agent of this version of the app; loaded only when one is installed. */
-async function loadPackage() {
-  const { packAgent } = await import('../scripts/pack-agent.ts')
-  return await packAgent()
 }
