@@ -4,13 +4,14 @@ import path from 'node:path'
 import { _electron } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { electronProgram } from '../scripts/electron.ts'
+import { hasDesktop } from '../src-main/shell/open-in-browser.ts'
 import { root } from './app.ts'
 
 /** Why the window of Electron cannot be opened here, or null. */
 function obstacle(): string | null {
   if (!electronProgram())
     return "Electron's binary is not on this machine: its npm package comes without it, and it is fetched only where there is a desktop"
-  if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return 'there is no desktop here to open a window on'
+  if (!hasDesktop()) return 'there is no desktop here to open a window on'
   return null
 }
 

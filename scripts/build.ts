@@ -4,15 +4,11 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { spawn } from 'node:child_process'
 import { HoldfastError } from '../core/errors.ts'
+import { preloadFile, screensDirectory } from '../src-main/shell/places.ts'
 import { fail } from './fail.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const stamp = path.join(root, 'dist', 'screens.sha256')
-
-/** The built screens, as the shells serve them. */
-export const screensDirectory = path.join(root, 'dist', 'renderer')
-/** The built preload script of Electron's window. */
-export const preloadFile = path.join(root, 'dist', 'electron', 'preload.cjs')
 
 /** SHA-256 over everything that the build reads. */
 function inputsHash(): string {

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { hasDesktop } from '../src-main/shell/open-in-browser.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const electron = path.join(root, 'node_modules', 'electron')
@@ -19,16 +20,9 @@ export function electronProgram(): string | null {
   return existsSync(program) ? program : null
 }
 
-/** Why a window of Electron cannot be shown here, as a sentence, or null if only its binary may be missing. */
-function noDesktop(): string | null {
-  if (process.platform !== 'linux' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY) return null
-  return 'there is no desktop here (neither DISPLAY nor WAYLAND_DISPLAY is set)'
-}
-
 /** Electron ready to be started, fetched first if need be, or why there is none. */
 export async function readyElectron(say: (line: string) => void): Promise<{ program: string } | { reason: string }> {
-  const reason = noDesktop()
-  if (reason) return { reason }
+  if (!hasDesktop()) return { reason: 'there is no desktop here (neither DISPLAY nor WAYLAND_DISPLAY is set)' }
   if (!electronProgram()) {
     if (existsSync(failedDownload) && Date.now() - statSync(failedDownload).mtimeMs < retryAfterMs) {
       return { reason: 'its binary could not be fetched when it was last tried, less than a day ago' }
@@ -54,13 +48,4 @@ async function download(): Promise<void> {
   const timer = setTimeout(() => child.pid && process.kill(-child.pid, 'SIGKILL'), downloadLimitMs)
   await new Promise((resolve) => child.on('error', resolve).on('close', resolve))
   clearTimeout(timer)
-}
-
-/** Shows an address in the desktop's browser, where there is a desktop; the address stays printed wherever there is none. */
-export function openInBrowser(address: string): void {
-  if (noDesktop()) return
-  const opener = { darwin: ['open'], win32: ['cmd', '/c', 'start', ''] }[process.platform as string] ?? ['xdg-open']
-  spawn(opener[0]!, [...opener.slice(1), address], { stdio: 'ignore', detached: true })
-    .on('error', () => undefined)
-    .unref()
 }

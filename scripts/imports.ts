@@ -25,6 +25,7 @@ export const rules: Rule[] = [
   { files: /^agent\//, may: [core, /^agent\//], node: true },
   { files: /^lab\//, may: [core, /^lab\//], node: true },
   { files: /^src-main\/(cli\/|deploy\/lab|.*\.lab\.test\.ts$)/, may: [core, /^src-main\//, ...labAndAgentPackage], node: true },
+  { files: /^src-main\/main\.ts$/, may: [core, /^src-main\//, /^scripts\/pack-agent\.ts$/], node: true },
   { files: /^src-main\//, may: [core, /^src-main\//], node: true },
   { files: /^src-renderer\/(dev\/|.*(\.test\.ts|\.config\.ts|\.config\.js)$)/, may: [core, /^src-renderer\//], node: true },
   { files: /^src-renderer\//, may: [core, /^src-renderer\//], node: false },

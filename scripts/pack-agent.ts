@@ -89,9 +89,7 @@ async function collect(options: PackOptions): Promise<{ texts: Map<string, strin
   const texts = new Map<string, string>()
   const result = await build({
     absWorkingDir: root,
-    entryPoints: Object.entries(entries)
-      .filter(([, file]) => existsSync(join(root, file)))
-      .map(([out, file]) => ({ in: file, out })),
+    entryPoints: Object.entries(entries).map(([out, file]) => ({ in: file, out })),
     outdir: output,
     outExtension: { '.js': '.mjs' },
     write: false,

@@ -5,7 +5,7 @@ import { readScreen, securityHeaders } from './screens.ts'
 import { type DesktopRouter, isPeerMessage, type Shell } from './shell.ts'
 
 /** What is used of the `electron` module. It comes in by hand: outside Electron the module cannot be imported. */
-export type ElectronApi = Pick<typeof Electron, 'BrowserWindow' | 'ipcMain' | 'protocol' | 'session'>
+export type ElectronApi = Pick<typeof Electron, 'BrowserWindow' | 'ipcMain' | 'session'>
 
 const scheme = electronProtocol.slice(0, -1)
 const origin = `${scheme}://window`
@@ -19,7 +19,7 @@ interface Options {
 }
 
 /** Makes the scheme that the screens are served by a secure origin of its own. Only possible before the app is ready. */
-export function registerScheme(electron: Pick<ElectronApi, 'protocol'>): void {
+export function registerScheme(electron: Pick<typeof Electron, 'protocol'>): void {
   electron.protocol.registerSchemesAsPrivileged([{ scheme, privileges: { standard: true, secure: true, codeCache: true } }])
 }
 
