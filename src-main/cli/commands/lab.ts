@@ -16,7 +16,7 @@ export async function up(call: Call): Promise<void> {
     import('../status-text.ts'),
   ])
   const hosts = wholeNumber(call, 'hosts')
-  await withServices({}, async (services) => {
+  await withServices(call, async (services) => {
     const status = await labUpFull(services, {
       name: labName(call),
       ...(hosts === undefined ? {} : { hosts }),
