@@ -6,7 +6,7 @@ import { StandardRPCHandler } from '@orpc/server/standard'
 import { createServerPeerHandleRequestFn } from '@orpc/server/standard-peer'
 import { ServerPeer } from '@orpc/standard-server-peer'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { errorBody, fromOrpcError, toOrpcError } from '../../core/contract/errors.ts'
+import { errorBody, fromOrpcError, mapStreamErrors, toOrpcError } from '../../core/contract/errors.ts'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { CallerContext } from './context.ts'
 import { maxRequestBytes, parseJsonBody, readBody, refuseUpgrade, sendError } from './http.ts'
@@ -137,7 +137,7 @@ export class ApiServer {
 
   async #intercept<T>(call: { path: readonly string[]; next(): Promise<T> }): Promise<T> {
     try {
-      return await call.next()
+      return mapStreamErrors(await call.next())
     } catch (thrown) {
       const error = toOrpcError(thrown)
       if (error.code === 'internal')

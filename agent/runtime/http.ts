@@ -44,13 +44,14 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text)
 }
 
-/** Answers with an ErrorDoc, and closes the connection when the request's body was not read to its end. */
+/** Answers with an ErrorDoc, and closes the connection when the request has a body that was not read to its end. */
 export function sendError(request: IncomingMessage, response: ServerResponse, error: HoldfastError): void {
   if (response.headersSent) {
     response.destroy()
     return
   }
-  if (!request.complete) response.setHeader('connection', 'close')
+  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+  if (hasBody && !request.complete) response.setHeader('connection', 'close')
   sendJson(response, errorCodes[error.code], errorBody(error))
 }
 

@@ -45,17 +45,12 @@ export function proxyRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const refuse = (error: HoldfastError) => {
-    sendError(request, response, error)
-    upstream?.destroy()
-  }
-  let upstream: http.ClientRequest | undefined
   const tooLarge = () =>
-    refuse(new HoldfastError('bad-input', `The request is larger than ${maxRequestBytes} bytes`, 'Send less at once.', { maxBytes: maxRequestBytes }))
-  if (socketPath === null) return refuse(unavailable(name))
-  if (Number(request.headers['content-length'] ?? 0) > maxRequestBytes) return tooLarge()
+    new HoldfastError('bad-input', `The request is larger than ${maxRequestBytes} bytes`, 'Send less at once.', { maxBytes: maxRequestBytes })
+  if (socketPath === null) return sendError(request, response, unavailable(name))
+  if (Number(request.headers['content-length'] ?? 0) > maxRequestBytes) return sendError(request, response, tooLarge())
 
-  upstream = http.request({
+  const upstream = http.request({
     socketPath,
     method: request.method,
     path: request.url,
@@ -65,6 +60,10 @@ export function proxyRequest(
     agent: false,
     timeout: answerMs,
   })
+  const refuse = (error: HoldfastError) => {
+    sendError(request, response, error)
+    upstream.destroy()
+  }
   upstream.on('timeout', () => refuse(unavailable(name)))
   upstream.on('error', (cause) => refuse(unavailable(name, cause)))
   upstream.on('response', (answer) => {
@@ -79,7 +78,7 @@ export function proxyRequest(
   let bytes = 0
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes > maxRequestBytes) tooLarge()
+    if (bytes > maxRequestBytes) refuse(tooLarge())
   })
   request.on('error', () => upstream.destroy())
   request.pipe(upstream)
