@@ -7,7 +7,7 @@ import { makeHostDisk, makeLabSecrets, makeSwitchDisk } from './files.ts'
 import { slotsOfOthers } from './leftovers.ts'
 import { withLock } from './lock.ts'
 import { beginBoot, cgroupOf, killCgroup, until, type Booting } from './machine.ts'
-import { machineNetworks, plugHost, portsLeft, setPorts, unplugHost, wireSwitches } from './network.ts'
+import { machineNetworks, plugHost, portsLeft, removePorts, setPorts, unplugHost, wireSwitches } from './network.ts'
 import { freeSlot, planLab, switchNames } from './plan.ts'
 import { run } from './run.ts'
 import { hostPlanOf, hostState, isAlive, labDir, planOf, switchPids, writeState, type HostState, type LabState } from './state.ts'
@@ -91,13 +91,17 @@ export async function bootEnded(state: LabState): Promise<string[]> {
   return ended.map(([host]) => host)
 }
 
-/** Cuts a host's NICs at the switches, kills it, and returns when its network namespace is gone and its ports are without a cable. */
+/**
+ * Cuts a host's NICs at the switches, kills it, and returns when its NICs exist no more and its ports are without a cable.
+ * A connection that waits to be acknowledged can hold the dead network namespace while its timer runs: with no NIC left in it, nothing passes.
+ */
 export async function powerOffHost(state: LabState, host: string): Promise<void> {
   const plan = hostPlanOf(state, host)
   const pids = switchPids(state)
   await setPorts(pids, plan, planes, 'down')
   await killCgroup(await cgroupOf(state.name, host))
-  await until(async () => (await portsLeft(pids, plan)) === 0, 20_000, `the network of ${host} to go`)
+  await removePorts(pids, plan)
+  await until(async () => (await portsLeft(pids, plan)) === 0, 20_000, `the NICs of ${host} to go`)
   await unplugHost(pids, plan)
   Object.assign(hostState(state, host), { power: 'off', init: null })
   await writeState(state)

@@ -76,19 +76,26 @@ export function hostNetworkLines(host: HostPlan): string[] {
   ]
 }
 
-/** Plugs a host's NICs into their ports again after it was off. */
-export async function plugHost(switchPids: SwitchPids, host: HostPlan, hostPid: number, cutPlanes: readonly Plane[]): Promise<void> {
-  await eachSwitch(host, async (name, nics) => {
-    await ipBatch(
+/** Removes a host's ports with what is plugged in: a veth ends with its peer. Ports that are gone already are no failure. */
+export async function removePorts(switchPids: SwitchPids, host: HostPlan): Promise<void> {
+  await eachSwitch(host, async (name, nics) =>
+    ipBatch(
       switchPids[name],
       nics.map((nic) => `link delete dev ${nic.port}`),
       { force: true },
-    )
-    await ipBatch(
+    ),
+  )
+}
+
+/** Plugs a host's NICs into their ports again after it was off. */
+export async function plugHost(switchPids: SwitchPids, host: HostPlan, hostPid: number, cutPlanes: readonly Plane[]): Promise<void> {
+  await removePorts(switchPids, host)
+  await eachSwitch(host, async (name, nics) =>
+    ipBatch(
       switchPids[name],
       nics.flatMap((nic) => [...plugLines(nic, hostPid), ...(cutPlanes.includes(nic.plane) ? [] : [`link set dev ${nic.port} up`])]),
-    )
-  })
+    ),
+  )
 }
 
 /** Leaves a host's ports without a cable: there, up, and with no carrier. The loose end of each is a device `cableN` that is down. */
@@ -113,7 +120,7 @@ export async function setPorts(switchPids: SwitchPids, host: HostPlan, whichPlan
   })
 }
 
-/** How many of a host's ports still exist in the switches. A veth ends with the namespace of its peer, so 0 means that the host's network is gone. */
+/** How many of a host's ports still exist in the switches; each goes with the NIC at its other end. */
 export async function portsLeft(switchPids: SwitchPids, host: HostPlan): Promise<number> {
   let left = 0
   await eachSwitch(host, async (name, nics) => {
