@@ -179,9 +179,11 @@ class Install {
     const agent = await inspectAgent(ssh)
     if (!(agent.config && agent.certified)) {
       step.detail(`asks ${cluster} for a token`)
-      const { token, caFingerprint, endpoints } = await clusters.ask(cluster, null, (any) => any.cluster.createJoinToken({ host: name }))
-      step.detail(`${name} joins ${cluster}`)
-      await runAgentCommand(ssh, 'join', { config: await this.#configure(), token, caFingerprint, endpoints }, joinAnswer, step.signal)
+      await untilReady(step, async () => {
+        const { token, caFingerprint, endpoints } = await clusters.ask(cluster, null, (any) => any.cluster.createJoinToken({ host: name }))
+        step.detail(`${name} joins ${cluster}`)
+        await runAgentCommand(ssh, 'join', { config: await this.#configure(), token, caFingerprint, endpoints }, joinAnswer, step.signal)
+      })
     }
   }
 
@@ -317,5 +319,20 @@ class Install {
 
   get #endpoint(): string {
     return `${this.#params.addresses.mgmt}:${apiPort}`
+  }
+}
+
+/** A cluster that has just been founded, or whose leader has just died, is not ready for a moment. */
+const passing: readonly string[] = ['no-leader', 'quorum-lost', 'module-unhealthy', 'busy']
+const readyTimeoutMs = 20_000
+
+async function untilReady(step: StepRun, work: () => Promise<void>): Promise<void> {
+  for (const deadline = Date.now() + readyTimeoutMs; ; await sleep(300, undefined, { signal: step.signal })) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!passing.includes(asHoldfastError(error).code) || Date.now() > deadline) throw error
+      step.detail(`waits: ${asHoldfastError(error).message}`)
+    }
   }
 }
