@@ -346,7 +346,7 @@ export class FixtureTask {
         this.#onDone()
         return this.#end('done')
       }
-      Object.assign(next, { state: 'running', startedAtMs: Date.now(), detail: `${next.name} …`, progress: 0.42 })
+      Object.assign(next, { state: 'running', startedAtMs: Date.now(), progress: 0.42 })
       this.#cluster.task(structuredClone(this.task))
       this.#timer = setTimeout(advance, stepMs)
     }

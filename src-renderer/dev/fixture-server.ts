@@ -20,7 +20,6 @@ import type { ReportedEntity } from '../../core/status/freshness.ts'
 import { topologyOf } from '../../core/topology/topology.ts'
 import { FixtureCluster, FixtureTask, noFaults, type Faults } from './fixture-cluster.ts'
 
-const screensDir = path.resolve(import.meta.dirname, '../../dist/renderer')
 const contentTypes: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.woff': 'font/woff' }
 
 /** The shells' own policy: nothing inline, nothing remote, nothing evaluated. */
@@ -34,7 +33,8 @@ export interface Fixture {
 }
 
 /** Starts it on a free port of loopback. `slowMs` holds back the first frame, to show what loading looks like. */
-export async function startFixture(options: Partial<Faults> & { port?: number; recording?: boolean; slowMs?: number; noContext?: boolean } = {}): Promise<Fixture> {
+export async function startFixture(options: Partial<Faults> & { port?: number; recording?: boolean; slowMs?: number; noContext?: boolean; screensDir?: string } = {}): Promise<Fixture> {
+  const screensDir = path.resolve(options.screensDir ?? path.join(import.meta.dirname, '../../dist/renderer'))
   const cluster = new FixtureCluster({ ...noFaults, ...options })
   const server = createServer((request, response) => {
     void (async () => {

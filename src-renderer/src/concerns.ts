@@ -1,5 +1,5 @@
 import type { Status } from '../../core/contract/desktop/inventory.ts'
-import { planes, type Disk, type Facts, type Member, type Module, type Plane, type Task } from '../../core/model/index.ts'
+import { planes, type Disk, type Facts, type Member, type Module, type Nic, type Plane, type Task } from '../../core/model/index.ts'
 import { planeState } from '../../core/status/status.ts'
 import type { Messages } from './i18n/i18n.svelte.ts'
 import type { Ref } from './state/place.ts'
@@ -17,6 +17,7 @@ export interface ConcernInput {
   facts: Facts[]
   members: Member[]
   modules: Module[]
+  nics: Nic[]
   tasks: Task[]
 }
 
@@ -24,7 +25,7 @@ export interface ConcernInput {
 const clockLimitMs = 500
 
 /** What is wrong now, by what is known, as sentences. Unknown is not wrong: it is shown as unknown where it belongs. */
-export function concernsOf({ status, disks, facts, members, modules, tasks }: ConcernInput, m: Messages): Concern[] {
+export function concernsOf({ status, disks, facts, members, modules, nics, tasks }: ConcernInput, m: Messages): Concern[] {
   const found: Concern[] = []
   const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void => void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
   const known = status.hosts.some((host) => host.state !== 'unknown')
@@ -33,7 +34,7 @@ export function concernsOf({ status, disks, facts, members, modules, tasks }: Co
   if (known && !status.cluster.quorum) say('error', m.concern.noQuorum)
   else if (known && !status.cluster.leader) say('error', m.concern.noLeader)
   for (const name of down) say('error', m.concern.hostDown(name), 'host', name)
-  for (const { host, plane, state } of cutPlanes(status, down)) say(state === 'down' ? 'error' : 'warning', m.concern.plane[state](host, m.plane[plane]), 'nic', `${host}/${plane}`)
+  for (const { host, plane, state } of cutPlanes(status, down, nics)) say(state === 'down' ? 'error' : 'warning', m.concern.plane[state](host, m.plane[plane]), 'nic', `${host}/${plane}`)
   for (const member of members) if (member.state === 'down' && !down.has(member.host)) say('error', m.concern.memberDown(member.host), 'host', member.host)
   for (const module of modules) {
     if ((module.state === 'unhealthy' || module.state === 'stopped') && !down.has(module.host)) say('error', m.concern.module(module.name, module.host, m.moduleState[module.state]), 'module', `${module.host}/${module.name}`)
@@ -47,19 +48,23 @@ export function concernsOf({ status, disks, facts, members, modules, tasks }: Co
   return found.sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
 }
 
-/** Hosts cut off on a plane by themselves. A host whose peers are cut is not at fault, so only the worst row of each plane is named. */
-function cutPlanes(status: Status, down: ReadonlySet<string>): { host: string; plane: Plane; state: 'down' | 'degraded' }[] {
-  const rest = { hosts: status.hosts.filter((host) => !down.has(host.name)) }
+/**
+ * Hosts cut off on a plane by themselves. A host whose peers are cut is not at fault: only the worst rows of each plane are named, and of
+ * those only the ones whose own NIC is without a link, where there are such.
+ */
+function cutPlanes(status: Status, down: ReadonlySet<string>, nics: Nic[]): { host: string; plane: Plane; state: 'down' | 'degraded' }[] {
+  const rest = withoutPeers(status, down)
   return planes.flatMap((plane) => {
-    const rows = rest.hosts.map((host) => ({ host: host.name, plane, state: planeState(withoutPeers(rest, down), host.name, plane) }))
+    const rows = rest.hosts.map((host) => ({ host: host.name, plane, state: planeState(rest, host.name, plane) }))
     const cut = rows.filter((row) => row.state === 'down')
     const poor = rows.filter((row) => row.state === 'degraded')
-    return (cut.length > 0 ? cut : poor) as { host: string; plane: Plane; state: 'down' | 'degraded' }[]
+    const unplugged = cut.filter((row) => nics.some((nic) => nic.host === row.host && nic.plane === plane && nic.state === 'down'))
+    return (unplugged.length > 0 ? unplugged : cut.length > 0 ? cut : poor) as { host: string; plane: Plane; state: 'down' | 'degraded' }[]
   })
 }
 
 /** The status with the named peers taken out of every cell: what is said of a dead host says nothing of a plane. */
-export function withoutPeers(status: Pick<Status, 'hosts'>, names: ReadonlySet<string>): Pick<Status, 'hosts'> {
+function withoutPeers(status: Pick<Status, 'hosts'>, names: ReadonlySet<string>): Pick<Status, 'hosts'> {
   return {
     hosts: status.hosts
       .filter((host) => !names.has(host.name))

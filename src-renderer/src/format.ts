@@ -3,14 +3,14 @@ import type { Messages } from './i18n/i18n.svelte.ts'
 const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 const decimal = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 
-/** Three significant digits at most, and a narrow no-break space before the unit. */
+/** Three significant digits at most, and a no-break space before the unit. */
 function scaled(value: number, base: number, units: string[]): string {
   let unit = 0
   while (value >= base && unit < units.length - 1) {
     value /= base
     unit++
   }
-  return `${trim(value, unit === 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)}\u202f${units[unit]}`
+  return `${trim(value, unit === 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)}\u00a0${units[unit]}`
 }
 
 const trim = (value: number, digits: number): string => (digits === 0 ? value.toFixed(0) : value.toFixed(digits).replace(/\.?0+$/, ''))
@@ -25,10 +25,10 @@ export const capacity = (bytes: number): string => scaled(bytes, 1000, decimal)
 export const rate = (bytesPerS: number): string => `${scaled(bytesPerS, 1000, decimal)}/s`
 
 /** Speed of a link: `25 Gb/s`. */
-export const linkSpeed = (mbps: number): string => (mbps >= 1000 ? `${trim(mbps / 1000, 1)}\u202fGb/s` : `${mbps}\u202fMb/s`)
+export const linkSpeed = (mbps: number): string => (mbps >= 1000 ? `${trim(mbps / 1000, 1)}\u00a0Gb/s` : `${mbps}\u00a0Mb/s`)
 
 /** A share of one: `24 %`. */
-export const percent = (share: number): string => `${Math.round(share * 100)}\u202f%`
+export const percent = (share: number): string => `${Math.round(share * 100)}\u00a0%`
 
 /** A length of time in its largest unit that is at least one: `2 s`, `3 min`, `26 h`, `4 d`. */
 export function duration(ms: number, units: Messages['units']): string {

@@ -45,7 +45,7 @@ export function removalPlan({ host, status, hosts, tasks }: PlanInput, m: Messag
   return {
     title: m.plan.remove.title(host),
     changes: [
-      ...(isVoter ? [m.plan.remove.member(voters.length, left, Math.floor(left / 2))] : []),
+      ...(isVoter ? [m.plan.remove.member(voters.length, left, Math.floor((left - 1) / 2))] : []),
       m.plan.remove.agent(host),
       m.plan.remove.certificate(host),
       m.plan.remove.kept(host),

@@ -9,6 +9,9 @@ export interface Ref {
   id: string
 }
 
+/** Stands where a cluster's name would, while none is known. No cluster can be called so. */
+const noContext = '-'
+
 export interface Place {
   /** The cluster's context; empty before the first one is known. */
   context: string
@@ -62,7 +65,8 @@ export function homeOf(context: string, ref: Ref): Place {
 /** Reads `/lab/host/h2?select=nic/h2/storage&beside=events`; whatever it cannot read becomes the overview. */
 export function parsePlace(address: string): Place {
   const [path = '', query = ''] = address.split('?', 2)
-  const [context = '', first, ...rest] = path.split('/').filter(Boolean).map(decode)
+  const [named = '', first, ...rest] = path.split('/').filter(Boolean).map(decode)
+  const context = named === noContext ? '' : named
   const parameters = new URLSearchParams(query)
   const select = parseRef(parameters.get('select') ?? '')
   const beside = screens.find((screen) => screen === parameters.get('beside') && screen !== 'host' && screen !== 'add-host')
@@ -77,7 +81,8 @@ export function parsePlace(address: string): Place {
 
 /** The inverse of `parsePlace`. */
 export function placeAddress(place: Place): string {
-  const parts = place.screen === 'overview' ? [place.context] : place.screen === 'host' ? [place.context, 'host', place.host ?? ''] : [place.context, place.screen]
+  const context = place.context || noContext
+  const parts = place.screen === 'overview' ? [context] : place.screen === 'host' ? [context, 'host', place.host ?? ''] : [context, place.screen]
   const query = [place.select && `select=${encodeURI(refText(place.select)).replaceAll('&', '%26')}`, place.beside && `beside=${place.beside}`].filter(Boolean).join('&')
   return `/${parts.filter(Boolean).map(encodeURIComponent).join('/')}${query && `?${query}`}`
 }

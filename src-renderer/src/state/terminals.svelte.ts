@@ -59,7 +59,7 @@ class TerminalSession {
 
   async #open(): Promise<void> {
     const [{ Terminal }, { FitAddon }] = await Promise.all([import('@xterm/xterm'), import('@xterm/addon-fit'), import('@xterm/xterm/css/xterm.css')])
-    const xterm = (this.#xterm = new Terminal({ fontFamily: "'JetBrains Mono Variable', monospace", fontSize: 13, lineHeight: 1.15, cursorBlink: false, scrollback: 5000, screenReaderMode: true, macOptionIsMeta: true, minimumContrastRatio: 4.5 }))
+    const xterm = (this.#xterm = new Terminal({ fontFamily: "'JetBrains Mono Variable', monospace", fontSize: 13, lineHeight: 1.15, cursorBlink: false, drawBoldTextInBrightColors: false, scrollback: 5000, screenReaderMode: true, macOptionIsMeta: true, minimumContrastRatio: 4.5 }))
     this.#fit = new FitAddon()
     xterm.loadAddon(this.#fit)
     this.recolour()

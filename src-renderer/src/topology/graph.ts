@@ -73,8 +73,8 @@ const speedWidth = (mbps = 0): number => 1.5 + [1000, 10_000, 25_000, 40_000].fi
 
 /** The look, in the colours of the theme that is shown. */
 export function styleOf(token: (name: string) => string): StylesheetJson {
-  const sans = "'Inter Variable', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
-  const mono = "'JetBrains Mono Variable', monospace"
+  const sans = 'Inter Variable, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif'
+  const mono = 'JetBrains Mono Variable, monospace'
   const state = (name: string) => token(name)
   return [
     { selector: 'node', style: { 'shape': 'rectangle', 'font-family': sans, 'font-size': 12, 'color': token('text'), 'border-width': 0, 'overlay-opacity': 0, 'active-bg-opacity': 0, 'text-events': 'no', 'min-zoomed-font-size': 6 } as object },

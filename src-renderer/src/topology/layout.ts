@@ -43,10 +43,13 @@ export interface LayoutInput {
   stored: Readonly<Record<string, Point>>
 }
 
-export const sizes = { hostHeight: 76, hostGap: 36, nicHeight: 20, nicGap: 6, switchHeight: 44, portWidth: 26, portHeight: 20, portPitch: 32, switchName: 108, rowGap: 150, switchGap: 68, rackGap: 120, hostsARow: 12 }
+export const sizes = { hostHeight: 76, hostGap: 40, nicHeight: 20, nicGap: 14, switchHeight: 44, portWidth: 26, portHeight: 20, portPitch: 32, switchName: 108, rowGap: 150, switchGap: 68, rackGap: 120 }
+
+/** Hosts in a row of a rack: one row up to six, then about one and a half times as wide as high. */
+const hostsARow = (hosts: number): number => Math.max(6, Math.ceil(Math.sqrt(hosts * 1.6)))
 
 /** Width of a NIC's label at 12 px. */
-const nicWidth = (name: string): number => Math.max(36, Math.round(name.length * 7.2) + 14)
+const nicWidth = (name: string): number => Math.max(52, Math.round(name.length * 7.2) + 14)
 
 /** What stands on a port: its number if it ends in one, otherwise its id as far as it fits. */
 export const portLabel = (id: string): string => /(\d+)$/.exec(id)?.[1] ?? id.slice(0, 3)
@@ -60,7 +63,7 @@ export function layoutOf(input: LayoutInput): Layout {
   let left = 0
   for (const rack of racks) {
     const above = rack.switches.slice(0, Math.ceil(rack.switches.length / 2))
-    const rows = Math.max(1, Math.ceil(rack.hosts.length / sizes.hostsARow))
+    const perRow = hostsARow(rack.hosts.length)
     const widths = new Map(rack.hosts.map((host) => [host, hostWidth(nicsOf.get(host) ?? [], linkOf, new Set(above))]))
     const pitch = Math.max(168, ...widths.values()) + sizes.hostGap
     const taken = rack.hosts.flatMap((host) => input.stored[`host/${host}`] ?? [])
@@ -69,7 +72,7 @@ export function layoutOf(input: LayoutInput): Layout {
       const size = { width: widths.get(host)!, height: sizes.hostHeight }
       let place = input.stored[`host/${host}`]
       while (!place) {
-        const free = { x: left + (slot % sizes.hostsARow) * pitch, y: Math.floor(slot / sizes.hostsARow) * sizes.rowGap }
+        const free = { x: left + (slot % perRow) * pitch, y: Math.floor(slot / perRow) * sizes.rowGap }
         slot++
         if (!taken.some((other) => Math.abs(other.x - free.x) < pitch * 0.6 && Math.abs(other.y - free.y) < sizes.hostHeight * 1.2)) place = free
       }
@@ -77,7 +80,7 @@ export function layoutOf(input: LayoutInput): Layout {
     }
     const boxes = rack.hosts.map((host) => layout.hosts.get(host)!)
     const top = boxes.length > 0 ? Math.min(...boxes.map(({ y }) => y)) : 0
-    const bottom = boxes.length > 0 ? Math.max(...boxes.map(({ y }) => y)) : (rows - 1) * sizes.rowGap
+    const bottom = boxes.length > 0 ? Math.max(...boxes.map(({ y }) => y)) : 0
     const heights = new Map(
       rack.switches.map((name, i) => {
         const level = i < above.length ? above.length - i : i - above.length + 1
