@@ -51,7 +51,7 @@ export class AgentConnection implements Disposable {
         'It is made again by itself as soon as the host answers.',
       )
     })
-    const rpc = new RPCLink({ websocket: socket as unknown as globalThis.WebSocket })
+    const rpc = new RPCLink({ websocket: neverThrowing(socket) })
     this.link = { call: (path, input, options) => this.#call(rpc, path, input, options) }
   }
 
@@ -59,7 +59,7 @@ export class AgentConnection implements Disposable {
    * Connects, at most for five seconds. Throws `host-unreachable`, `timeout`, `wrong-cluster`, `certificate-expired`, `clock-skew`,
    * and whatever the agent itself says when it refuses.
    */
-  static connect(options: ConnectOptions): Promise<AgentConnection> {
+  static async connect(options: ConnectOptions): Promise<AgentConnection> {
     const { module, endpoint, credentials } = options
     refuseExpired(credentials)
     let host = ''
@@ -78,7 +78,7 @@ export class AgentConnection implements Disposable {
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
     })
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const fail = (error: Error) => {
         options.signal?.removeEventListener('abort', abort)
         reject(describeFailure(error, endpoint))
@@ -107,6 +107,7 @@ export class AgentConnection implements Disposable {
   ): Promise<unknown> {
     const name = path.at(-1) ?? ''
     const signals = options.signal ? [options.signal] : []
+    if (this.#failure) throw this.#failure
     const timeout = streams.has(name) ? undefined : AbortSignal.timeout(slowCalls[name] ?? callTimeoutMs)
     if (timeout) signals.push(timeout)
     try {
@@ -126,6 +127,21 @@ export class AgentConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#socket.terminate()
   }
+}
+
+/**
+ * A WebSocket as oRPC uses it, that takes what is sent on a closed one and forgets it. oRPC tells the other side when a call is aborted
+ * and lets an error of that go unhandled; calls themselves end by the `close` event.
+ */
+function neverThrowing(socket: WebSocket): globalThis.WebSocket {
+  return {
+    readyState: WebSocket.OPEN,
+    addEventListener: socket.addEventListener.bind(socket),
+    removeEventListener: socket.removeEventListener.bind(socket),
+    send: (data: string | Uint8Array) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(data, () => {})
+    },
+  } as unknown as globalThis.WebSocket
 }
 
 function refuseExpired({ certificatePem }: Credentials): void {
