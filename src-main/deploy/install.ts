@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { nameSchema } from '../../core/model/common.ts'
-import { createCsr } from '../../core/pki/index.ts'
 import { sshIdentitySchema, type SshSecrets } from '../ssh/identities.ts'
 import type { StepPlan, StepRun, TaskPlan } from '../tasks/plan.ts'
 import { inspectAgent, runAgentCommand, wipeAgent, type AgentOnHost } from './agent-on-host.ts'
@@ -161,6 +160,8 @@ class Install {
     if (agent.certified && sameCertificate(agent.caPem, clusters.caPem(cluster))) return 'skipped'
     step.detail(`${name} founds ${cluster}`)
     const config = await this.#configure()
+    // Loaded here because it is large and every command starts by loading this file.
+    const { createCsr } = await import('../../core/pki/index.ts')
     const { csrPem, keyPem } = await createCsr({ commonName: userInfo().username })
     const { clusterId, caPem, adminCertificatePem } = await runAgentCommand(ssh, 'init', { config, adminCsrPem: csrPem }, initAnswer, step.signal)
     await clusters.create(

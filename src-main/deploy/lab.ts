@@ -71,8 +71,8 @@ async function install(
   founding: boolean,
   onStep: (line: string) => void,
 ): Promise<void> {
-  using _watch = services.tasks.onChange(showSteps(new Set(hosts.map((host) => `Install ${host.name}`)), onStep))
   const tasks: Task[] = []
+  using _watch = services.tasks.onChange(showSteps(tasks, onStep))
   for (const [index, host] of hosts.entries()) {
     const target = { address: host.addresses.mgmt, port: 22, user: 'root', auth: { type: 'key' as const, path: lab.sshKeyPath } }
     const first = founding && index === 0
@@ -106,11 +106,11 @@ async function untilUp(services: LabServices, lab: LabDescription, onStep: (line
   }
 }
 
-/** One line for each step of the tasks of these titles, when it begins to run and when it has ended with something to say. */
-function showSteps(titles: Set<string>, onStep: (line: string) => void): (task: Task) => void {
+/** One line for each step of these tasks, when it has ended with something to say. */
+function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (task: Task) => void {
   const shown = new Set<string>()
   return (task) => {
-    if (!titles.has(task.title)) return
+    if (!tasks.some(({ id }) => id === task.id)) return
     for (const step of task.steps) {
       const line =
         step.state === 'done' && step.detail !== undefined ? `${step.name}: ${step.detail}` : step.state === 'failed' ? `${step.name}: failed` : null

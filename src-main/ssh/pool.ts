@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { SshTarget } from '../../core/contract/desktop/host.ts'
-import { connectSsh, scanHostKey } from './connect.ts'
 import type { SshConnection } from './connection.ts'
 import type { HostKey, HostKeys } from './host-keys.ts'
 
@@ -58,6 +57,7 @@ export class SshPool {
       ...shown,
       pinned: pinned === null ? ('no' as const) : pinned.fingerprint === shown.fingerprint ? ('yes' as const) : ('changed' as const),
     })
+    const { scanHostKey } = await loadSsh()
     if (!jump) return answer(await scanHostKey(address, port, pinned))
     using lease = await this.acquire(jumpTarget(jump))
     return answer(await scanHostKey(address, port, pinned, await lease.connection.forward(address, port)))
@@ -78,6 +78,7 @@ export class SshPool {
     const jumpLease = target.jump ? await this.acquire(jumpTarget(target.jump)) : undefined
     try {
       const via: Duplex | undefined = await jumpLease?.connection.forward(target.address, target.port)
+      const { connectSsh } = await loadSsh()
       const connection = await connectSsh(target, this.hostKeys, { acceptedFingerprint, via })
       connection.onClose(() => {
         jumpLease?.[Symbol.dispose]()
@@ -101,6 +102,9 @@ export class SshPool {
     if (this.#entries.get(key) === entry) this.#entries.delete(key)
   }
 }
+
+/** The SSH library is large, and most commands never need it. */
+const loadSsh = () => import('./connect.ts')
 
 function jumpTarget(jump: NonNullable<SshTarget['jump']>): SshTarget {
   return { address: jump.address, port: jump.port, user: jump.user, auth: { type: 'key', path: jump.keyPath } }
