@@ -82,7 +82,7 @@ export class TestAgent implements AsyncDisposable {
       const module = /^\/v1\/(\w+)\/rpc$/.exec(request.url ?? '')?.[1] ?? ''
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on('error', () => {})
-        void new RPCHandler(agent.#router(module), { clientInterceptors: [mapErrors] }).upgrade(webSocket)
+        void new RPCHandler(routerOf(agent, module), { clientInterceptors: [mapErrors] }).upgrade(webSocket)
       })
     })
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
@@ -109,31 +109,31 @@ export class TestAgent implements AsyncDisposable {
     for (const socket of this.#sockets.clients) socket.terminate()
   }
 
-  #router(module: string) {
-    const os = implement(monitorContract)
-    const agent = this
-    return os.router({
-      sync: {
-        watch: os.sync.watch.handler(async function* ({ input, signal }): AsyncGenerator<SyncFrame> {
-          for await (const frame of agent.logs.get(module)!.watch(input.from, signal)) {
-            while (agent.hung && !signal?.aborted) await new Promise((resolve) => setTimeout(resolve, 20))
-            ;(agent.sent[module] ??= []).push(frame.type)
-            yield frame
-          }
-        }),
-      },
-      samples: os.samples.handler(async function* ({ input, signal }) {
-        agent.askedSinceMs.push(input.sinceMs ?? -1)
-        yield { gap: false, samples: agent.samples.filter(({ atMs }) => atMs > (input.sinceMs ?? 0)) }
-        await new Promise((resolve) => signal?.addEventListener('abort', resolve))
-      }),
-    })
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeAllConnections()
     await closed
   }
+}
+
+/** What a module of an agent serves, as far as synchronising needs it. */
+function routerOf(agent: TestAgent, module: string) {
+  const os = implement(monitorContract)
+  return os.router({
+    sync: {
+      watch: os.sync.watch.handler(async function* ({ input, signal }): AsyncGenerator<SyncFrame> {
+        for await (const frame of agent.logs.get(module)!.watch(input.from, signal)) {
+          while (agent.hung && !signal?.aborted) await new Promise((resolve) => setTimeout(resolve, 20))
+          ;(agent.sent[module] ??= []).push(frame.type)
+          yield frame
+        }
+      }),
+    },
+    samples: os.samples.handler(async function* ({ input, signal }) {
+      agent.askedSinceMs.push(input.sinceMs ?? -1)
+      yield { gap: false, samples: agent.samples.filter(({ atMs }) => atMs > (input.sinceMs ?? 0)) }
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve))
+    }),
+  })
 }
