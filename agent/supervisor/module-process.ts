@@ -7,8 +7,11 @@ import type { AgentPaths } from '../runtime/config.ts'
 import { identifyProcess, type ProcessId } from '../runtime/process.ts'
 import type { Instance } from './swap.ts'
 
-/** A module that outgrows this is ended by Node and started again, before it takes memory from the host's guests. */
-const heapLimitMb = 256
+/**
+ * How Node runs the agent (the launcher starts the supervisor the same way): small rather than fast. A module that outgrows the heap
+ * is ended by Node and started again, before it takes memory from the host's guests.
+ */
+const nodeFlags = ['--max-old-space-size=256', '--max-semi-space-size=1', '--optimize-for-size']
 
 /** The socket on which one start of a module serves. */
 export function socketPath(paths: AgentPaths, name: string, instance: Instance): string {
@@ -53,7 +56,7 @@ export function startModule(
   rmSync(socket, { force: true })
   const log = openSync(join(paths.log, `${name}.log`), 'a', 0o640)
   try {
-    const args = [`--max-old-space-size=${heapLimitMb}`, programPath(paths, name, instance.version), '--socket', socket]
+    const args = [...nodeFlags, programPath(paths, name, instance.version), '--socket', socket]
     const child = spawn(join(directory, 'bin/node'), options.standby ? [...args, '--standby'] : args, {
       detached: true,
       stdio: ['ignore', log, log],

@@ -57,7 +57,7 @@ while :; do
   if [ "$(stat -c %s "$logs/supervisor.log" 2>/dev/null || echo 0)" -gt 4194304 ]; then
     mv "$logs/supervisor.log" "$logs/supervisor.log.1"
   fi
-  "$opt/current/bin/node" --max-old-space-size=256 "$opt/current/supervisor.mjs" run </dev/null >>"$logs/supervisor.log" 2>&1 &
+  "$opt/current/bin/node" --max-old-space-size=256 --max-semi-space-size=1 --optimize-for-size "$opt/current/supervisor.mjs" run </dev/null >>"$logs/supervisor.log" 2>&1 &
   child=$!
 
   # A new version takes the mark away when it is up; it has ten seconds.
