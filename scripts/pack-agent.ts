@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
-import { chmod, copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
@@ -66,8 +66,8 @@ export async function packAgent(options: PackOptions = {}): Promise<AgentPackage
     const directory = join(staging, version)
     await mkdir(join(directory, 'bin'), { recursive: true })
     await mkdir(join(directory, 'service'))
-    // A second name for 120 MB instead of a copy, where both lie on one file system.
-    await link(nodePath, join(directory, 'bin/node')).catch(() => copyFile(nodePath, join(directory, 'bin/node')))
+    // No copy of 120 MB, and no hard link: that would change the file while another pack reads it.
+    await symlink(nodePath, join(directory, 'bin/node'))
     await writeFile(join(directory, 'VERSION'), `${version}\n`)
     for (const [name, text] of texts) await writeFile(join(directory, name), text)
     for (const name of ['service/launcher.sh', 'service/holdfast-agent.init']) await chmod(join(directory, name), 0o755)
@@ -151,7 +151,7 @@ async function copyPackage(name: string, directory: string): Promise<void> {
 async function archive(directory: string, name: string, path: string): Promise<void> {
   const tar = spawn(
     'tar',
-    ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--hard-dereference', '-C', directory, '-cf', '-', name],
+    ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--dereference', '-C', directory, '-cf', '-', name],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
