@@ -50,9 +50,8 @@ export function runOnOurNode(program) {
   }
   const env = { ...process.env, PATH: `${path.join(root, 'node_modules', '.bin')}${path.delimiter}${process.env.PATH ?? ''}` }
   const child = spawn(node, [path.join(root, program), ...process.argv.slice(2)], { cwd: root, env, stdio: 'inherit' })
-  // A terminal's Ctrl-C goes to the whole process group, so the child has it already; other signals are passed on.
-  process.on('SIGINT', () => undefined)
-  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal))
+  // A terminal's Ctrl-C goes to the whole process group, so the child hears it twice; a signal from elsewhere it hears from here alone.
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     console.error(`${node} could not be started: ${error.message}. Remove node_modules and run this again.`)
     process.exit(1)

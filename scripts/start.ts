@@ -1,5 +1,5 @@
 /**
- * `npm start [-- --keep]`: from what is there to the open app. Every step says what it does and why. The lab goes down with it, however it
+ * `npm start [-- --keep] [--name LAB]`: from what is there to the open app. Every step says what it does and why. The lab goes down with it, however it
  * is ended, unless `--keep`. Where no lab can be, the app opens on a recorded cluster.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -41,9 +41,9 @@ function run(argv: string[], options: { detached?: boolean; env?: Record<string,
 
 const holdfast = (...argv: string[]) => [process.execPath, 'src-main/cli/main.ts', ...argv]
 
-async function labUp(): Promise<void> {
+async function labUp(name: string): Promise<void> {
   ensurePrograms(labPrograms, console.log)
-  const code = await run(holdfast('lab', 'up'))
+  const code = await run(holdfast('lab', 'up', '--name', name))
   if (code !== 0)
     throw new HoldfastError(
       'step-failed',
@@ -67,7 +67,7 @@ async function openApp(recording: boolean): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, name: { type: 'string', default: 'lab' } } })
   const obstacle = labObstacle()
   let lab = false
   try {
@@ -76,16 +76,16 @@ async function main(): Promise<void> {
       await buildScreens(console.log)
     } else {
       lab = true
-      await Promise.all([buildScreens(console.log), labUp()])
+      await Promise.all([buildScreens(console.log), labUp(values.name)])
     }
     await openApp(obstacle !== null)
   } catch (thrown) {
     if (!(thrown instanceof Stopped)) fail(thrown)
   } finally {
-    if (lab && values.keep) console.log('\nThe lab stays up. Take it down with: npm run -s holdfast -- lab down')
+    if (lab && values.keep) console.log(`\nThe lab stays up. Take it down with: npm run -s holdfast -- lab down --name ${values.name}`)
     else if (lab) {
       console.log('\nTaking the lab down. Its inventory stays readable.')
-      await run(holdfast('lab', 'down'), { detached: true })
+      await run(holdfast('lab', 'down', '--name', values.name), { detached: true })
     }
   }
 }
