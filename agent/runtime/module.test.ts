@@ -88,7 +88,7 @@ const failure = async (work: Promise<unknown>): Promise<HoldfastError> =>
     (thrown: unknown) => fromOrpcError(thrown),
   )
 
-describe('a module', () => {
+describe('a module', { timeout: 60_000 }, () => {
   test('is for root alone', async () => {
     await start()
     expect(statSync(socketPath).mode & 0o777).toBe(0o600)

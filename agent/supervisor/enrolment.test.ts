@@ -21,7 +21,7 @@ afterEach(async () => host.dispose())
 
 const pki = (name: string) => readFileSync(join(host.paths.pki, name), 'utf8')
 
-describe('init', () => {
+describe('init', { timeout: 60_000 }, () => {
   test('makes both CAs, the host and the first administrator; private keys are for root alone', async () => {
     const { csrPem } = await createCsr({ commonName: 'anna' })
     const answer = await init(host.paths, { config: host.config, adminCsrPem: csrPem })
@@ -69,7 +69,7 @@ describe('init', () => {
   })
 })
 
-describe('join', () => {
+describe('join', { timeout: 60_000 }, () => {
   /** An agent of a cluster, as far as a host that joins can see. */
   async function agent(ca: Ca, storeCa: Ca, shown: string = ca.certificatePem) {
     const { csrPem, keyPem } = await createCsr({ commonName: 'h0' })
@@ -147,4 +147,4 @@ test('leave ends the launcher, the supervisor, the modules and what they started
   expect(host.modulePids('monitor')).toEqual([])
   expect(readdirSync(host.paths.run)).toEqual([])
   await expect(host.get('/v1/supervisor/hello')).rejects.toThrow()
-})
+}, 60_000)

@@ -20,7 +20,7 @@ beforeAll(async () => {
   clusterId = (JSON.parse(readFileSync(host.paths.join, 'utf8')) as { clusterId: string }).clusterId
   await host.startSupervisor()
   await host.running()
-})
+}, 60_000)
 
 afterAll(async () => host.dispose())
 
@@ -48,7 +48,7 @@ async function refusal(socket: WebSocket): Promise<{ status: number; body: Recor
   return { status: response.statusCode!, body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown> }
 }
 
-describe('the front door', () => {
+describe('the front door', { timeout: 60_000 }, () => {
   test('knows a caller by the certificate, and greets', async () => {
     expect((await host.get('/v1/supervisor/hello')).body).toMatchObject({ host: 'h1', cluster: 'test', role: 'admin' })
     expect((await host.get('/v1/supervisor/hello', { as: await person() })).body).toMatchObject({ role: 'viewer' })

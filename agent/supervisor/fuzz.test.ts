@@ -21,7 +21,7 @@ beforeAll(async () => {
   viewer = { key: keyPem, cert: await signPerson(ca, { csrPem, name: 'eve', role: 'viewer', clusterId: 'c', nowMs: Date.now() }) }
   await host.startSupervisor()
   await host.running()
-})
+}, 60_000)
 
 afterAll(async () => host.dispose())
 
@@ -103,7 +103,7 @@ const upgradeText = (part: string) =>
     `GET /v1/${part}/rpc HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n`,
   )
 
-describe('the port of the agent stays up, in bounded memory, whatever comes', () => {
+describe('the port of the agent stays up, in bounded memory, whatever comes', { timeout: 60_000 }, () => {
   test('below TLS', async () => {
     await survives(() =>
       fc.assert(

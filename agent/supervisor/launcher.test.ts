@@ -13,7 +13,7 @@ beforeAll(async () => {
   await host.init()
   await host.startLauncher()
   await host.running()
-})
+}, 60_000)
 
 afterAll(async () => host.dispose())
 
@@ -31,7 +31,7 @@ test('a supervisor that is killed comes back, and adopts', async () => {
   )
   await host.running()
   expect(modulePids()).toEqual(pids)
-})
+}, 60_000)
 
 test('the supervisor hands its place to another version, and modules go on', async () => {
   const pids = modulePids()
@@ -45,23 +45,27 @@ test('the supervisor hands its place to another version, and modules go on', asy
   expect((await host.module('supervisor')).version).toBe('2')
   await host.running()
   expect(modulePids()).toEqual(pids)
-})
+}, 60_000)
 
-test.each(['unable', 'stuck'])('a supervisor that does not come up (%s) gives its place back', async (broken) => {
-  const pids = modulePids()
-  await host.request('POST', '/v1/supervisor/supervisor/upgrade', { body: { version: broken } })
-  await until(
-    'the old version answers again',
-    async () =>
-      existsSync(join(host.paths.state, 'events/supervisor.jsonl')) &&
-      readFileSync(join(host.paths.state, 'events/supervisor.jsonl'), 'utf8').includes(`${broken} did not come up`),
-  )
-  expect(await version()).toBe('2')
-  expect(current()).toBe('versions/2')
-  expect(existsSync(join(host.paths.opt, 'failed'))).toBe(false)
-  await host.running()
-  expect(modulePids()).toEqual(pids)
-})
+test.each(['unable', 'stuck'])(
+  'a supervisor that does not come up (%s) gives its place back',
+  async (broken) => {
+    const pids = modulePids()
+    await host.request('POST', '/v1/supervisor/supervisor/upgrade', { body: { version: broken } })
+    await until(
+      'the old version answers again',
+      async () =>
+        existsSync(join(host.paths.state, 'events/supervisor.jsonl')) &&
+        readFileSync(join(host.paths.state, 'events/supervisor.jsonl'), 'utf8').includes(`${broken} did not come up`),
+    )
+    expect(await version()).toBe('2')
+    expect(current()).toBe('versions/2')
+    expect(existsSync(join(host.paths.opt, 'failed'))).toBe(false)
+    await host.running()
+    expect(modulePids()).toEqual(pids)
+  },
+  60_000,
+)
 
 test('a version that is not installed is refused', async () => {
   expect(await host.request('POST', '/v1/supervisor/supervisor/upgrade', { body: { version: '../2' } })).toMatchObject({
@@ -69,4 +73,4 @@ test('a version that is not installed is refused', async () => {
     body: { code: 'not-found' },
   })
   expect(await version()).toBe('2')
-})
+}, 60_000)

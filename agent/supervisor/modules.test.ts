@@ -12,13 +12,14 @@ beforeAll(async () => {
   await host.init()
   await host.startSupervisor()
   await host.running()
-})
+}, 60_000)
 
 afterAll(async () => host.dispose())
 
 const upgrade = (version: string) => host.request('POST', '/v1/supervisor/modules/monitor/upgrade', { body: { version } })
 
-describe('modules', () => {
+// Real processes on a machine that may be busy: only the outcome counts, not how long it takes.
+describe('modules', { timeout: 60_000 }, () => {
   test('are processes of their own that a killed supervisor leaves running, and the next one adopts', async () => {
     const before = await host.modules()
     await host.killSupervisor()
@@ -111,5 +112,5 @@ describe('modules', () => {
       seen.add(version === to ? 'new' : 'old')
     }
     expect(seen.has('old')).toBe(true)
-  })
+  }, 90_000)
 })
