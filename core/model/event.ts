@@ -4,7 +4,7 @@ import { wallMsSchema } from './common.ts'
 export const severitySchema = z.enum(['info', 'warning', 'error'])
 export type Severity = z.infer<typeof severitySchema>
 
-/** Something that happened. Id: `origin/number`; numbers of one origin rise. */
+/** Something that happened. Id: `origin/number`, for a host `origin/module-number`; numbers of one module of one origin rise and never repeat. */
 export const eventSchema = z.looseObject({
   /** Host that saw it, or `laptop`. */
   origin: z.string(),
