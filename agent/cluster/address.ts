@@ -28,10 +28,12 @@ export class ClusterAddress {
   /** Adds the address or prolongs it by the length of the lease. False when the kernel refuses. */
   hold(): boolean {
     if (this.#address === null) return true
-    this.#socket ??= new AddressSocket()
-    const errno = this.#socket.hold(this.#nic, this.#address, leaderTimings.leaseMs / 1000)
-    if (errno !== 0) {
-      this.#logger.error('the cluster address cannot be added', { nic: this.#nic, address: this.#address, errno })
+    try {
+      this.#socket ??= new AddressSocket()
+      const errno = this.#socket.hold(this.#nic, this.#address, leaderTimings.leaseMs / 1000)
+      if (errno !== 0) throw new Error(`errno ${errno}`)
+    } catch (cause) {
+      this.#logger.error('the cluster address cannot be added', { nic: this.#nic, address: this.#address, cause })
       return false
     }
     if (!this.#held) this.#announcing = announceAtMs.map((delayMs) => this.#env.after(delayMs, () => this.#announce()))

@@ -1,11 +1,9 @@
 import { networkInterfaces } from 'node:os'
 import koffi from 'koffi'
 import { HoldfastError } from '../../core/errors.ts'
-import { loadLibc } from './rtnetlink.ts'
+import { loadLibc, sockCloexec, sockRaw } from './libc.ts'
 
 const afPacket = 17
-const sockRaw = 3
-const sockCloexec = 0o2000000
 const etherArp = 0x0806
 
 /**

@@ -29,7 +29,8 @@ import { StoreView } from './store-view.ts'
 
 /** Counters of paths, clocks and old files are looked at this often; everything else when it changes. */
 const refreshMs = 10_000
-const raftLeaderMs = 1000
+/** What only time tells (quorum, a leader key that is not renewed, where the raft leader stays) is looked at this often. */
+const tickMs = 1000
 /** Certificates are renewed when they have less than this left: a third of a host's. */
 const renewBeforeMs = 30 * 86_400_000
 /** In standby the store may be silent for this long before the gate goes by the rest alone: it is as silent for the version that acts. */
@@ -172,8 +173,7 @@ export class ClusterModule {
     this.member.start()
     this.keeper.start()
     this.leadership.start(leadership && { ...leadership, confirmedUntilMs: leadership.confirmedUntilMs - clockDifferenceMs(env) })
-    const seeRaftLeader = () => this.leadership.seeRaftLeader(this.view.status?.leaderId ? this.member.hostOf(this.view.status.leaderId) : null)
-    this.#timers = [env.every(refreshMs, () => this.#refresh()), env.every(raftLeaderMs, seeRaftLeader)]
+    this.#timers = [env.every(refreshMs, () => this.#refresh()), env.every(tickMs, () => this.#tick())]
     this.#changed()
   }
 
@@ -380,9 +380,14 @@ export class ClusterModule {
     )
   }
 
+  #tick(): void {
+    this.leadership.seeRaftLeader(this.view.status?.leaderId ? this.member.hostOf(this.view.status.leaderId) : null)
+    this.reports.publish()
+    this.#tellQuorum()
+  }
+
   #refresh(): void {
     const { paths, env, logger } = this.#options
-    this.reports.publish()
     this.reports.publishPaths()
     this.#tellClocks()
     if (this.view.quorum && this.self && certificateEndMs(paths) - env.wallMs() < renewBeforeMs)

@@ -1,6 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram'
 import {
-  heartbeatFlags,
   HeartbeatReceiver,
   HeartbeatSender,
   heartbeatPeriodMs,
@@ -15,9 +13,14 @@ import { planes, type Plane } from '../../core/model/common.ts'
 import type { AgentConfig } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { HostDoc } from './documents.ts'
+import { PlaneSocket, targetOf, type Target } from './plane-socket.ts'
 
 /** How often a plane whose address is not there (yet, or any more) is tried again. */
 const rebindMs = 2000
+/** No more than this is read from a plane at once: a flood costs datagrams, not the process. 50 hosts send 5. */
+const datagramsPerBeat = 128
+/** Link or route is down for now (ENETDOWN, ENETUNREACH, ECONNREFUSED, EHOSTUNREACH); the socket stays good. */
+const transientErrnos = new Set([100, 101, 111, 113])
 /** Wall clocks of a peer are compared over this many heartbeats; the one least delayed tells the difference. */
 const clockSamples = 30
 
@@ -45,10 +48,12 @@ export class Heartbeats {
   readonly #options: HeartbeatsOptions
   readonly receiver: HeartbeatReceiver
   readonly watcher: PathWatcher
-  readonly #sockets = new Map<Plane, Socket>()
+  readonly #sockets = new Map<Plane, PlaneSocket>()
   readonly #news = new Map<string, PeerNews>()
-  #hosts: readonly HostDoc[] = []
-  #targets: { plane: Plane; address: string; port: number }[] = []
+  #hosts: ReadonlyMap<string, HostDoc> = new Map()
+  readonly #targets = new Map<Plane, Target[]>()
+  /** Planes that could not be used at the last try; said once. */
+  readonly #missing = new Set<Plane>()
   #sender: HeartbeatSender | null = null
   #timer: Disposable | null = null
   #rebindAtMs = 0
@@ -72,8 +77,7 @@ export class Heartbeats {
   stop(): SenderState | null {
     this.#timer?.[Symbol.dispose]()
     this.#timer = null
-    for (const socket of this.#sockets.values()) socket.close()
-    this.#sockets.clear()
+    for (const plane of planes) this.#drop(plane)
     const state = this.#sender?.state ?? null
     this.#sender = null
     return state
@@ -85,17 +89,17 @@ export class Heartbeats {
 
   setHosts(hosts: readonly HostDoc[]): void {
     const self = this.#options.config.host
-    this.#hosts = hosts
     const plan = watchPlan(
       self,
       hosts.map((host): PlanHost => ({ name: host.name, planes: planes.filter((plane) => host.addresses[plane] !== undefined) })),
     )
     const byName = new Map(hosts.map((host) => [host.name, host]))
-    this.#targets = plan.send.map(({ peer, plane }) => ({
-      plane,
-      address: byName.get(peer)!.addresses[plane]!,
-      port: byName.get(peer)!.heartbeatPort,
-    }))
+    this.#hosts = byName
+    this.#targets.clear()
+    for (const { peer, plane } of plan.send) {
+      const host = byName.get(peer)!
+      this.#targets.set(plane, [...(this.#targets.get(plane) ?? []), targetOf(host.addresses[plane]!, host.heartbeatPort)])
+    }
     this.receiver.setPeers(new Map(hosts.filter((host) => host.name !== self).map((host) => [host.name, host.incarnation])), this.#options.knownBoots)
     this.watcher.setPaths(plan.watch)
     for (const name of this.#news.keys()) if (!byName.has(name)) this.#news.delete(name)
@@ -123,19 +127,25 @@ export class Heartbeats {
   }
 
   #beat(): void {
-    const { env, flags, onChanges } = this.#options
-    if (env.monotonicMs() >= this.#rebindAtMs) this.#bind()
+    const { env, logger, flags, onChanges } = this.#options
+    const now = env.monotonicMs()
+    if (now >= this.#rebindAtMs) this.#bind()
+    // What came while we stood still is heard before anyone is judged.
+    for (const [plane, socket] of this.#sockets) {
+      const errno = socket.receive(datagramsPerBeat, (bytes, from) => this.#receive(bytes, from, plane))
+      if (errno === 0 || transientErrnos.has(errno)) continue
+      logger.warn('a plane’s socket is opened anew', { plane, errno })
+      this.#drop(plane)
+    }
+    const changes = this.watcher.check()
+    if (changes.length > 0) onChanges(changes)
     const wallMs = env.wallMs()
     const bits = flags()
     for (const [plane, socket] of this.#sockets) {
       const bytes = this.#sender!.next(plane, wallMs, bits)
-      for (const target of this.#targets) {
-        // What cannot be sent is not heard, which is how it shows.
-        if (target.plane === plane) socket.send(bytes, target.port, target.address, ignoreError)
-      }
+      // What cannot be sent is not heard, which is how it shows.
+      for (const target of this.#targets.get(plane) ?? []) socket.send(bytes, target)
     }
-    const changes = this.watcher.check()
-    if (changes.length > 0) onChanges(changes)
   }
 
   /** Opens the sockets of planes that have none; a plane whose address is missing is tried again later. */
@@ -144,29 +154,28 @@ export class Heartbeats {
     this.#rebindAtMs = env.monotonicMs() + rebindMs
     for (const plane of planes) {
       const address = config.addresses[plane]
-      if (address === undefined || this.#sockets.has(plane)) continue
-      const socket = createSocket('udp4')
-      this.#sockets.set(plane, socket)
-      const drop = (cause: unknown) => {
-        logger.warn('heartbeats cannot use a plane', { plane, address, cause })
-        if (this.#sockets.get(plane) === socket) this.#sockets.delete(plane)
-        socket.close()
+      const nic = config.nics[plane]
+      if (address === undefined || nic === undefined || this.#sockets.has(plane)) continue
+      try {
+        this.#sockets.set(plane, new PlaneSocket({ nic, address, port: config.heartbeatPort }))
+        this.#missing.delete(plane)
+      } catch (cause) {
+        if (!this.#missing.has(plane)) logger.warn('heartbeats cannot use a plane; it is tried again', { plane, address, cause })
+        this.#missing.add(plane)
       }
-      socket.once('error', (cause) => {
-        socket.on('error', () => {})
-        drop(cause)
-      })
-      socket.on('message', (bytes, remote) => this.#receive(bytes, remote.address, plane))
-      // A heartbeat that a router passed on would say that a plane works which does not.
-      socket.bind({ address, port: config.heartbeatPort, exclusive: true }, () => socket.setTTL(1))
     }
+  }
+
+  #drop(plane: Plane): void {
+    this.#sockets.get(plane)?.[Symbol.dispose]()
+    this.#sockets.delete(plane)
   }
 
   #receive(bytes: Uint8Array, from: string, plane: Plane): void {
     const { env, onChanges, onPeer } = this.#options
     const reception: Reception = this.receiver.receive(bytes, plane)
     if (reception.type !== 'heard') return
-    const host = this.#hosts.find(({ name }) => name === reception.from)
+    const host = this.#hosts.get(reception.from)
     // Genuine, but not by the way that it stands for.
     if (host?.addresses[plane] !== from) return
     const news = this.#news.get(reception.from) ?? { flags: -1, offsetsMs: [] }
@@ -181,8 +190,3 @@ export class Heartbeats {
     if (change) onChanges([change])
   }
 }
-
-/** Names of the bits, for whoever sets or reads them. */
-export { heartbeatFlags }
-
-const ignoreError = () => {}

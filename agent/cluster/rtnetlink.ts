@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net'
 import koffi from 'koffi'
 import { HoldfastError } from '../../core/errors.ts'
+import { loadLibc, msgDontwait, sockCloexec, sockRaw } from './libc.ts'
 
 /**
  * Adds, prolongs and removes an IPv4 address by rtnetlink(7) itself, not by an `ip` child: a process that is frozen between
@@ -51,10 +52,7 @@ export class AddressSocket implements Disposable {
 }
 
 const afNetlink = 16
-const sockRaw = 3
-const sockCloexec = 0o2000000
 const netlinkRoute = 0
-const msgDontwait = 0x40
 const rtmNewAddr = 20
 const rtmDelAddr = 21
 const nlmRequest = 0x1
@@ -103,30 +101,4 @@ export function addressMessage(options: {
   header.writeUInt16LE(nlmRequest | nlmAck | options.flags, 6)
   header.writeUInt32LE(options.sequence, 8)
   return Buffer.concat([header, ...parts])
-}
-
-interface Libc {
-  socket(family: number, type: number, protocol: number): number
-  send(descriptor: number, bytes: Buffer, length: number, flags: number): number
-  recv(descriptor: number, bytes: Buffer, length: number, flags: number): number
-  sendto(descriptor: number, bytes: Buffer, length: number, flags: number, address: Buffer, addressLength: number): number
-  close(descriptor: number): number
-  if_nametoindex(name: string): number
-}
-
-let libc: Libc | undefined
-
-/** The few calls that Node has no way to make; symbols of the process itself, so of whichever libc it runs on. */
-export function loadLibc(): Libc {
-  if (libc) return libc
-  const self = koffi.load(null)
-  libc = {
-    socket: self.func('int socket(int, int, int)'),
-    send: self.func('ssize_t send(int, const void *, size_t, int)'),
-    recv: self.func('ssize_t recv(int, _Out_ void *, size_t, int)'),
-    sendto: self.func('ssize_t sendto(int, const void *, size_t, int, const void *, uint)'),
-    close: self.func('int close(int)'),
-    if_nametoindex: self.func('uint if_nametoindex(const char *)'),
-  } as unknown as Libc
-  return libc
 }

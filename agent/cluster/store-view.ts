@@ -15,6 +15,8 @@ import { CompactedError, type Store, type StoredKey, type StoreStatus } from './
 
 const statusPeriodMs = 1000
 const retryMs = 250
+/** So long may the store be without a leader, or too busy to answer, before its majority counts as lost. */
+const quorumGraceMs = 3000
 /** Why a watch was ended: another one on the first endpoint is better. */
 const toFirst = 'to the first endpoint'
 
@@ -48,6 +50,8 @@ export class StoreView {
   membersChanged = 0
   /** Whether a first look has succeeded. */
   ready = false
+  #leaderSeenMs = -Infinity
+  #raftTerm = 0
   #revision = 0
   #endpoint: string | null = null
   #end = new AbortController()
@@ -57,9 +61,9 @@ export class StoreView {
     this.#options = options
   }
 
-  /** Whether the member that we watch knows a raft leader: then a majority elected one and keeps it. */
+  /** Whether a member that we reach knew a raft leader just now: then a majority elected one and keeps it. An election is no loss. */
   get quorum(): boolean {
-    return this.status?.leaderId != null
+    return this.#options.env.monotonicMs() - this.#leaderSeenMs < quorumGraceMs
   }
 
   /** The member that we watch, by its endpoint; null while there is none. */
@@ -86,20 +90,27 @@ export class StoreView {
 
   /** Asks the member that we watch for its status now. */
   async refresh(): Promise<void> {
-    const { store, onChange } = this.#options
+    const { store } = this.#options
     const endpoint = this.#endpoint ?? store.gateway.endpoints[0]
     if (endpoint === undefined) return
-    const before = this.status
     try {
-      const status = await store.status(endpoint)
-      if (before && status.leaderId !== null && (status.raftTerm !== before.raftTerm || status.leaderId !== before.leaderId)) this.raftElections++
-      this.status = status
+      this.#seeStatus(await store.status(endpoint))
     } catch {
-      this.status = null
+      this.#seeStatus(null)
       // The member that we watch is gone or hangs; its stream would only tell much later.
       if (endpoint === this.#endpoint) this.#stream?.abort()
     }
-    if (before?.leaderId !== this.status?.leaderId || before?.memberId !== this.status?.memberId) onChange()
+  }
+
+  #seeStatus(status: StoreStatus | null): void {
+    const before = this.status
+    this.status = status
+    if (status?.leaderId != null) {
+      this.#leaderSeenMs = this.#options.env.monotonicMs()
+      if (this.#raftTerm !== 0 && status.raftTerm > this.#raftTerm) this.raftElections++
+      this.#raftTerm = Math.max(this.#raftTerm, status.raftTerm)
+    }
+    if (before?.leaderId !== status?.leaderId || before?.memberId !== status?.memberId) this.#options.onChange()
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -125,7 +136,7 @@ export class StoreView {
         // A learner serves nothing yet.
         if (status.learner) throw new Error('the member is a learner')
         this.#endpoint = endpoint
-        this.status = status
+        this.#seeStatus(status)
         if (anew) await this.#look(endpoint)
         anew = false
         turn = 0

@@ -3,7 +3,7 @@ import type { Env } from '../env.ts'
 /**
  * Leadership of the cluster, and with it the cluster address.
  *
- * The store holds a leader key, bound to a lease of a second, which its holder writes anew every 250 ms, and an election key that is
+ * The store holds a leader key, bound to a lease of a second, which its holder writes anew every 330 ms, and an election key that is
  * written with each take-over only. The election key's revision is the epoch: a renewal is accepted only while it is the newest.
  *
  * Why two hosts never answer for the address at the same time:
@@ -17,7 +17,7 @@ import type { Env } from '../env.ts'
  * The lease makes the key go by itself when nobody is left to take it, so that nobody is shown as leader then.
  */
 export const leaderTimings = {
-  renewEveryMs: 250,
+  renewEveryMs: 330,
   /** An answer later than this after its request was sent confirms leadership, but renews no address. */
   answerLimitMs: 250,
   /** How long a committed renewal makes its sender leader, and lifetime given to the address. */
@@ -98,6 +98,8 @@ export class Leadership {
   /** Voters in the order in which they step in when the raft leader's host does not. Without being among them a host does not campaign. */
   #voters: readonly string[] = []
   #election: Election | null = null
+  /** For words only: who led when the key was last seen with a holder. */
+  #lastHolder: string | null = null
   /** When the last sign of a foreign holder's life was seen: its newest renewal, or when we began to look. */
   #renewalSeenMs = 0
   #changeSeenMs = 0
@@ -172,6 +174,7 @@ export class Leadership {
     if (!before || !continuous || (election.key?.holder && election.key.revision !== before.key?.revision)) this.#renewalSeenMs = now
     if (election.key?.revision !== before?.key?.revision) this.#changeSeenMs = now
     this.#election = election
+    this.#lastHolder = election.key?.holder ?? this.#lastHolder
     if (this.#state.is === 'leader' && election.epoch > this.#state.term.epoch) this.#stepDown('another host took it')
     this.#consider()
   }
@@ -245,7 +248,7 @@ export class Leadership {
         if (this.#running) this.#ring(this.#timings.retryMs)
         return
       }
-      this.#lead(outcome.term, confirmedUntilMs, reasonOf(election, this.#host))
+      this.#lead(outcome.term, confirmedUntilMs, reasonOf(election, this.#host, this.#lastHolder))
       this.#confirm(outcome.term, sentAtMs)
     })
   }
@@ -324,8 +327,8 @@ export class Leadership {
   }
 }
 
-function reasonOf({ key, epoch }: Election, host: string): string {
+function reasonOf({ key, epoch }: Election, host: string, lastHolder: string | null): string {
   if (epoch === 0) return 'it is the first'
   if (key?.holder === host) return 'it led before and lost touch'
-  return key && key.holder === null ? 'it was given up' : `${key?.holder ?? 'the leader'} fell silent`
+  return key && key.holder === null ? 'it was given up' : `${lastHolder ?? 'the last leader'} fell silent`
 }

@@ -23,7 +23,7 @@ export interface PathView {
  */
 export function describePathChanges(changes: readonly PathChange[], { self, paths }: PathView): EventWords[] {
   const words: EventWords[] = []
-  const real = changes.filter((change) => !(change.before === 'unknown' && change.state === 'up'))
+  const real = netChanges(changes)
   const told = new Set<PathChange>()
   for (const plane of planes) {
     const down = real.filter((change) => change.plane === plane && change.state === 'down')
@@ -50,7 +50,7 @@ export function describePathChanges(changes: readonly PathChange[], { self, path
       if (changed.length === 0) continue
       const about = [`host/${peer}`, ...changed.map((plane) => `path/${self}/${peer}/${plane}`)]
       const data = { culprit: peer, planes: changed, by: self }
-      if (state === 'up') words.push({ type: 'path-up', severity: 'info', message: `${peer} is heard on ${joinNames(changed)} again`, about, data })
+      if (state === 'up') words.push({ type: 'path-up', severity: 'info', message: `${peer} is heard on ${joinNames(changed)}`, about, data })
       else
         words.push({
           type: 'path-down',
@@ -65,6 +65,16 @@ export function describePathChanges(changes: readonly PathChange[], { self, path
     }
   }
   return words
+}
+
+/** What is left of changes that came together: a path that went and came back has not changed, and a first verdict is no news. */
+function netChanges(changes: readonly PathChange[]): PathChange[] {
+  const byPath = new Map<string, PathChange>()
+  for (const change of changes) {
+    const key = `${change.peer}/${change.plane}`
+    byPath.set(key, { ...change, before: byPath.get(key)?.before ?? change.before })
+  }
+  return [...byPath.values()].filter((change) => change.before !== 'unknown' && change.before !== change.state)
 }
 
 /** From this difference on clocks are told apart as wrong, in ms. */
