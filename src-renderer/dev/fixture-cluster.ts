@@ -119,13 +119,28 @@ export class FixtureCluster {
   /** Sends what changed to every reader. Called once a second. */
   tick(): void {
     if (!this.faults.empty && !this.faults.offline) this.#observe()
-    const frame: FeedFrame = { type: 'delta', rev: ++this.#rev, nowMs: Date.now(), puts: [...this.#changed.values()], dels: this.#removed, sources: this.sources() }
+    const frame: FeedFrame = {
+      type: 'delta',
+      rev: ++this.#rev,
+      nowMs: Date.now(),
+      puts: [...this.#changed.values()],
+      dels: this.#removed,
+      sources: this.sources(),
+    }
     this.#changed.clear()
     this.#removed = []
     for (const listener of this.#listeners) listener(frame)
   }
 
-  event(origin: string, severity: 'info' | 'warning' | 'error', type: string, message: string, about: string[], data: Record<string, unknown> = {}, atMs = Date.now()): void {
+  event(
+    origin: string,
+    severity: 'info' | 'warning' | 'error',
+    type: string,
+    message: string,
+    about: string[],
+    data: Record<string, unknown> = {},
+    atMs = Date.now(),
+  ): void {
     const number = (this.#numbers.get(origin) ?? 0) + 1
     this.#numbers.set(origin, number)
     this.put({ kind: 'event', id: `${origin}/${number}`, atMs, doc: { origin, atMs, severity, type, message, about, data } })
@@ -134,17 +149,21 @@ export class FixtureCluster {
   setFaults(change: Partial<Faults>): void {
     const before = this.faults
     this.faults = { ...before, ...change }
-    for (const host of this.faults.off) if (!before.off.includes(host)) this.event('h3', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`])
+    for (const host of this.faults.off)
+      if (!before.off.includes(host)) this.event('h3', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`])
     for (const cut of this.faults.cut) {
       if (before.cut.includes(cut)) continue
       const [host, plane] = cut.split('/') as [string, Plane]
-      this.event('h3', 'warning', 'path-down', `h3 no longer hears ${host} on ${plane}`, [`path/h3/${host}/${plane}`, `host/${host}`], { to: host, plane })
+      this.event('h3', 'warning', 'path-down', `h3 no longer hears ${host} on ${plane}`, [`path/h3/${host}/${plane}`, `host/${host}`], {
+        to: host,
+        plane,
+      })
     }
   }
 
   sample(host: string, atMs: number): Sample {
     const s = atMs / 1000
-    const busy = Number(host.slice(1)) || 1
+    const busy = (Number(host.slice(1)) || 1) % 7
     const cpu = Math.min(1, 0.06 + busy * 0.05 + smooth(`${host}cpu`, s, 9) * 0.25 + noise(`${host}c`, s) * 0.04)
     return {
       atMs,
@@ -154,13 +173,20 @@ export class FixtureCluster {
       nics: Object.fromEntries(
         planes.map((plane) => {
           const scale = plane === 'storage' ? 90e6 : plane === 'tenant' ? 24e6 : 0.4e6
-          return [plane, { rxBytesPerS: scale * smooth(`${host}${plane}r`, s, 7), txBytesPerS: scale * 0.8 * smooth(`${host}${plane}t`, s, 5), dropsPerS: 0 }]
+          return [
+            plane,
+            { rxBytesPerS: scale * smooth(`${host}${plane}r`, s, 7), txBytesPerS: scale * 0.8 * smooth(`${host}${plane}t`, s, 5), dropsPerS: 0 },
+          ]
         }),
       ),
       disks: Object.fromEntries(
         ['sda', 'nvme0n1', 'nvme1n1'].map((disk, i) => [
           disk,
-          { readBytesPerS: 40e6 * i * smooth(`${host}${disk}r`, s, 6), writeBytesPerS: (4 + 30 * i) * 1e6 * smooth(`${host}${disk}w`, s, 4), busy: smooth(`${host}${disk}b`, s, 8) * 0.3 * (i + 1) },
+          {
+            readBytesPerS: 40e6 * i * smooth(`${host}${disk}r`, s, 6),
+            writeBytesPerS: (4 + 30 * i) * 1e6 * smooth(`${host}${disk}w`, s, 4),
+            busy: smooth(`${host}${disk}b`, s, 8) * 0.3 * (i + 1),
+          },
         ]),
       ),
     }
@@ -173,7 +199,15 @@ export class FixtureCluster {
         const doc = item.doc as Record<string, unknown>
         const text = `${item.kind} ${item.id} ${JSON.stringify(doc)}`.toLowerCase()
         const title = item.kind === 'event' ? String(doc.message) : item.id
-        const detail = String(item.kind === 'nic' ? (doc.addresses as string[]).join(' ') : item.kind === 'disk' ? doc.model : item.kind === 'facts' ? (doc.os as { name: string }).name : '')
+        const detail = String(
+          item.kind === 'nic'
+            ? (doc.addresses as string[]).join(' ')
+            : item.kind === 'disk'
+              ? doc.model
+              : item.kind === 'facts'
+                ? (doc.os as { name: string }).name
+                : '',
+        )
         return { hit: { kind: item.kind, id: item.id, title, detail }, matches: words.every((word) => text.includes(word)), exact: item.id === query }
       })
       .filter(({ matches }) => matches)
@@ -188,7 +222,8 @@ export class FixtureCluster {
   }
 
   removeHost(name: string): void {
-    for (const item of [...this.#items.values()]) if (item.reporter === name || item.id === name || item.id.includes(name)) this.del(item.kind, item.id)
+    for (const item of [...this.#items.values()])
+      if (item.reporter === name || item.id === name || item.id.includes(name)) this.del(item.kind, item.id)
     this.faults = { ...this.faults, hosts: this.faults.hosts - 1 }
   }
 
@@ -230,13 +265,52 @@ export class FixtureCluster {
         speedMbps: plane === 'storage' ? 25_000 : 10_000,
       })
       const port = plane === 'tenant' ? `swp${n + 24}` : `swp${n}`
-      this.#entity('neighbour', `${host}/${plane}`, { host, nic: plane, chassisId: `0c:c4:7a:10:00:0${switchOf[plane].at(-1)}`, systemName: switchOf[plane], portId: port, portDescription: `${host} ${plane}` })
+      this.#entity('neighbour', `${host}/${plane}`, {
+        host,
+        nic: plane,
+        chassisId: `0c:c4:7a:10:00:0${switchOf[plane].at(-1)}`,
+        systemName: switchOf[plane],
+        portId: port,
+        portDescription: `${host} ${plane}`,
+      })
     }
-    this.#entity('disk', `${host}/sda`, { host, name: 'sda', sizeBytes: 480e9, model: 'Micron 5300 PRO', serial: `2041A${n}77`, rotational: false, health: 'ok' })
-    this.#entity('disk', `${host}/nvme0n1`, { host, name: 'nvme0n1', sizeBytes: 3.84e12, model: 'Samsung PM9A3', serial: `S64N${n}310`, rotational: false, health: 'ok' })
-    this.#entity('disk', `${host}/nvme1n1`, { host, name: 'nvme1n1', sizeBytes: 3.84e12, model: 'Samsung PM9A3', serial: `S64N${n}311`, rotational: false, health: n === 2 ? 'failing' : 'unknown' })
+    this.#entity('disk', `${host}/sda`, {
+      host,
+      name: 'sda',
+      sizeBytes: 480e9,
+      model: 'Micron 5300 PRO',
+      serial: `2041A${n}77`,
+      rotational: false,
+      health: 'ok',
+    })
+    this.#entity('disk', `${host}/nvme0n1`, {
+      host,
+      name: 'nvme0n1',
+      sizeBytes: 3.84e12,
+      model: 'Samsung PM9A3',
+      serial: `S64N${n}310`,
+      rotational: false,
+      health: 'ok',
+    })
+    this.#entity('disk', `${host}/nvme1n1`, {
+      host,
+      name: 'nvme1n1',
+      sizeBytes: 3.84e12,
+      model: 'Samsung PM9A3',
+      serial: `S64N${n}311`,
+      rotational: false,
+      health: n === 2 ? 'failing' : 'unknown',
+    })
     for (const [i, name] of ['supervisor', 'cluster', 'monitor'].entries()) {
-      this.#entity('module', `${host}/${name}`, { host, name, version, state: 'running', pid: 800 + n * 10 + i, startedAtMs: joinedAtMs, restarts: host === 'h3' && name === 'monitor' ? 1 : 0 })
+      this.#entity('module', `${host}/${name}`, {
+        host,
+        name,
+        version,
+        state: 'running',
+        pid: 800 + n * 10 + i,
+        startedAtMs: joinedAtMs,
+        restarts: host === 'h3' && name === 'monitor' ? 1 : 0,
+      })
     }
   }
 
@@ -249,10 +323,42 @@ export class FixtureCluster {
     this.#observe()
     const ago = (minutes: number): number => this.startedAtMs - minutes * 60_000
     this.event('h1', 'info', 'leader-changed', 'h1 leads the cluster (epoch 41)', ['host/h1'], { leader: 'h1', epoch: 41 }, ago(610))
-    this.event('h3', 'warning', 'module-restarted', 'monitor on h3 ended with signal 9 and was started again', ['module/h3/monitor', 'host/h3'], { module: 'monitor' }, ago(312))
-    this.event('h2', 'warning', 'disk-failing', 'Disk nvme1n1 of h2 fails its own health check', ['disk/h2/nvme1n1', 'host/h2'], { disk: 'nvme1n1' }, ago(118))
-    this.event('h1', 'warning', 'path-down', 'h1 no longer hears h3 on tenant', ['path/h1/h3/tenant', 'host/h3'], { to: 'h3', plane: 'tenant' }, ago(64))
-    this.event('h1', 'info', 'path-up', 'h1 hears h3 on tenant again after 4 s', ['path/h1/h3/tenant', 'host/h3'], { to: 'h3', plane: 'tenant' }, ago(63.9))
+    this.event(
+      'h3',
+      'warning',
+      'module-restarted',
+      'monitor on h3 ended with signal 9 and was started again',
+      ['module/h3/monitor', 'host/h3'],
+      { module: 'monitor' },
+      ago(312),
+    )
+    this.event(
+      'h2',
+      'warning',
+      'disk-failing',
+      'Disk nvme1n1 of h2 fails its own health check',
+      ['disk/h2/nvme1n1', 'host/h2'],
+      { disk: 'nvme1n1' },
+      ago(118),
+    )
+    this.event(
+      'h1',
+      'warning',
+      'path-down',
+      'h1 no longer hears h3 on tenant',
+      ['path/h1/h3/tenant', 'host/h3'],
+      { to: 'h3', plane: 'tenant' },
+      ago(64),
+    )
+    this.event(
+      'h1',
+      'info',
+      'path-up',
+      'h1 hears h3 on tenant again after 4 s',
+      ['path/h1/h3/tenant', 'host/h3'],
+      { to: 'h3', plane: 'tenant' },
+      ago(63.9),
+    )
     this.event('h1', 'info', 'cluster-ip-taken', 'h1 holds the cluster address 10.77.1.100', ['host/h1'], {}, ago(609.9))
     for (let i = 0; i < 260; i++) {
       const host = this.hostNames()[i % this.hostNames().length]!
@@ -260,10 +366,30 @@ export class FixtureCluster {
     }
     for (const cut of this.faults.cut) {
       const [host, plane] = cut.split('/') as [string, Plane]
-      for (const from of this.hostNames()) if (from !== host) this.event(from, 'warning', 'path-down', `${from} no longer hears ${host} on ${plane}`, [`path/${from}/${host}/${plane}`, `host/${host}`], { to: host, plane }, ago(2.1))
+      for (const from of this.hostNames())
+        if (from !== host)
+          this.event(
+            from,
+            'warning',
+            'path-down',
+            `${from} no longer hears ${host} on ${plane}`,
+            [`path/${from}/${host}/${plane}`, `host/${host}`],
+            { to: host, plane },
+            ago(2.1),
+          )
     }
-    for (const host of this.faults.off) this.event('h2', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`], {}, ago(3.2))
-    if (this.faults.off.includes('h1')) this.event(this.leader!, 'warning', 'leader-changed', `${this.leader} leads the cluster (epoch 42)`, [`host/${this.leader}`], { leader: this.leader, epoch: 42 }, ago(3.16))
+    for (const host of this.faults.off)
+      this.event('h2', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`], {}, ago(3.2))
+    if (this.faults.off.includes('h1'))
+      this.event(
+        this.leader!,
+        'warning',
+        'leader-changed',
+        `${this.leader} leads the cluster (epoch 42)`,
+        [`host/${this.leader}`],
+        { leader: this.leader, epoch: 42 },
+        ago(3.16),
+      )
     const actions: [string, string[], Audit['outcome']][] = [
       ['host-install', ['host/h1'], 'done'],
       ['host-install', ['host/h2'], 'failed'],
@@ -291,9 +417,35 @@ export class FixtureCluster {
     const live = hosts.filter(this.isUp)
     const quorum = live.length * 2 > Math.min(hosts.length, 3)
     for (const from of live) {
-      this.#entity('cluster', 'cluster', { id: '7c9e1f20', name: 'lab', clusterIp: '10.77.1.100', leader: quorum ? this.leader : null, leaderEpoch: this.faults.off.includes('h1') ? 42 : 41, quorum, elections: 4, raftElections: 1 }, from)
+      this.#entity(
+        'cluster',
+        'cluster',
+        {
+          id: '7c9e1f20',
+          name: 'lab',
+          clusterIp: '10.77.1.100',
+          leader: quorum ? this.leader : null,
+          leaderEpoch: this.faults.off.includes('h1') ? 42 : 41,
+          quorum,
+          elections: 4,
+          raftElections: 1,
+        },
+        from,
+      )
       for (const to of hosts) {
-        this.#entity('member', to, { host: to, memberId: `${to}8e9e05c52164694d`.slice(0, 16), state: this.isUp(to) ? 'up' : 'down', raftLeader: to === this.leader, version: '3.4.23' }, from)
+        if (Number(to.slice(1)) <= 3)
+          this.#entity(
+            'member',
+            to,
+            {
+              host: to,
+              memberId: `${to}8e9e05c52164694d`.slice(0, 16),
+              state: this.isUp(to) ? 'up' : 'down',
+              raftLeader: to === this.leader,
+              version: '3.4.23',
+            },
+            from,
+          )
         if (from === to) continue
         for (const plane of planes) {
           const id = `${from}/${to}/${plane}`
@@ -320,11 +472,26 @@ export class FixtureTask {
   #onDone: () => void
   #fail: ErrorDoc | undefined
 
-  constructor(cluster: FixtureCluster, type: string, title: string, about: string[], steps: string[], options: { stepMs?: number; fail?: ErrorDoc; onDone?: () => void } = {}) {
+  constructor(
+    cluster: FixtureCluster,
+    type: string,
+    title: string,
+    about: string[],
+    steps: string[],
+    options: { stepMs?: number; fail?: ErrorDoc; onDone?: () => void } = {},
+  ) {
     this.#cluster = cluster
     this.#onDone = options.onDone ?? (() => {})
     this.#fail = options.fail
-    this.task = { id: crypto.randomUUID(), type, title, about, state: 'running', steps: steps.map((name) => ({ name, state: 'pending' })), startedAtMs: Date.now() }
+    this.task = {
+      id: crypto.randomUUID(),
+      type,
+      title,
+      about,
+      state: 'running',
+      steps: steps.map((name) => ({ name, state: 'pending' })),
+      startedAtMs: Date.now(),
+    }
     this.start(options.stepMs ?? 900)
   }
 

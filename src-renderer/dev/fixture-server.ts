@@ -20,7 +20,14 @@ import type { ReportedEntity } from '../../core/status/freshness.ts'
 import { topologyOf } from '../../core/topology/topology.ts'
 import { FixtureCluster, FixtureTask, noFaults, type Faults } from './fixture-cluster.ts'
 
-const contentTypes: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.woff': 'font/woff' }
+const contentTypes: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.woff': 'font/woff',
+}
 
 /** The shells' own policy: nothing inline, nothing remote, nothing evaluated. */
 const policy =
@@ -33,7 +40,16 @@ export interface Fixture {
 }
 
 /** Starts it on a free port of loopback. `slowMs` holds back the first frame, to show what loading looks like. */
-export async function startFixture(options: Partial<Faults> & { port?: number; recording?: boolean; slowMs?: number; noContext?: boolean; screensDir?: string } = {}): Promise<Fixture> {
+export async function startFixture(
+  options: Partial<Faults> & {
+    port?: number
+    recording?: boolean
+    vault?: 'open' | 'locked' | 'absent'
+    slowMs?: number
+    noContext?: boolean
+    screensDir?: string
+  } = {},
+): Promise<Fixture> {
   const screensDir = path.resolve(options.screensDir ?? path.join(import.meta.dirname, '../../dist/renderer'))
   const cluster = new FixtureCluster({ ...noFaults, ...options })
   const server = createServer((request, response) => {
@@ -73,7 +89,10 @@ async function close(server: Server, sockets: WebSocketServer, timer: NodeJS.Tim
   await new Promise((resolve) => server.close(resolve))
 }
 
-function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?: number; noContext?: boolean }) {
+function router(
+  cluster: FixtureCluster,
+  options: { vault?: 'open' | 'locked' | 'absent'; recording?: boolean; slowMs?: number; noContext?: boolean },
+) {
   const os = implement(desktopContract)
   const contexts = options.noContext
     ? []
@@ -81,6 +100,7 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
         { name: 'lab', endpoints: ['10.77.1.11:7443', '10.77.1.12:7443'], current: true, recording: options.recording ?? false },
         { name: 'branch-office', endpoints: ['192.0.2.11:7443'], current: false, recording: false },
       ]
+  let vault = options.vault ?? ('open' as 'open' | 'locked' | 'absent')
   const tasks = new Map<string, FixtureTask>()
   const terminals = new Map<string, FixtureTerminal>()
   let positions: Record<string, { x: number; y: number }> = {}
@@ -88,9 +108,24 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
     tasks.set(task.task.id, task)
     return structuredClone(task.task)
   }
-  const status = () => statusOf({ name: 'lab', entities: ['host', 'path', 'cluster', 'module'].flatMap((kind) => cluster.items(kind)) as unknown as ReportedEntity[], sources: cluster.sources(), nowMs: Date.now() })
-  const topology = () => topologyOf({ entities: ['host', 'nic', 'neighbour'].flatMap((kind) => cluster.items(kind)) as unknown as ReportedEntity[], sources: cluster.sources(), nowMs: Date.now() })
-  const listed: Partial<Record<ListKind, () => object[]>> = { audit: () => cluster.audit, switches: () => topology().switches, links: () => topology().links }
+  const status = () =>
+    statusOf({
+      name: 'lab',
+      entities: ['host', 'path', 'cluster', 'module'].flatMap((kind) => cluster.items(kind)) as unknown as ReportedEntity[],
+      sources: cluster.sources(),
+      nowMs: Date.now(),
+    })
+  const topology = () =>
+    topologyOf({
+      entities: ['host', 'nic', 'neighbour'].flatMap((kind) => cluster.items(kind)) as unknown as ReportedEntity[],
+      sources: cluster.sources(),
+      nowMs: Date.now(),
+    })
+  const listed: Partial<Record<ListKind, () => object[]>> = {
+    audit: () => cluster.audit,
+    switches: () => topology().switches,
+    links: () => topology().links,
+  }
 
   return os.router({
     context: {
@@ -102,6 +137,16 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
         return chosen
       }),
       remove: os.context.remove.handler(() => ({})),
+      keys: os.context.keys.handler(() => ({ store: 'vault' as const, state: vault })),
+      unlock: os.context.unlock.handler(({ input, errors }) => {
+        if (input.passphrase === 'wrong')
+          throw errors['passphrase-wrong']({
+            message: 'The vault does not open with this passphrase',
+            data: { hint: 'Try again, or restore the vault from a copy.' },
+          })
+        vault = 'open'
+        return {}
+      }),
     },
     inventory: {
       status: os.inventory.status.handler(() => status()),
@@ -121,12 +166,20 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
         const now = Math.floor(Date.now() / 1000) * 1000
         const missing = (atMs: number): boolean => {
           const agoS = (cluster.startedAtMs - atMs) / 1000
-          return (agoS > 60 && agoS < 85) || (!cluster.isUp(input.host) && agoS < 192) || cluster.faults.offline && agoS < cluster.faults.offlineForMs / 1000
+          return (
+            (agoS > 60 && agoS < 85) ||
+            (!cluster.isUp(input.host) && agoS < 192) ||
+            (cluster.faults.offline && agoS < cluster.faults.offlineForMs / 1000)
+          )
         }
         const stored: Sample[] = []
-        for (let atMs = Math.max(input.sinceMs, now - 900_000); atMs <= now; atMs += 1000) if (!missing(atMs)) stored.push(cluster.sample(input.host, atMs))
+        for (let atMs = Math.max(input.sinceMs, now - 900_000); atMs <= now; atMs += 1000)
+          if (!missing(atMs)) stored.push(cluster.sample(input.host, atMs))
         yield stored
-        yield* queue<Sample[]>((push) => cluster.subscribe(() => cluster.isUp(input.host) && !cluster.faults.offline && push([cluster.sample(input.host, Date.now())])), signal)
+        yield* queue<Sample[]>(
+          (push) => cluster.subscribe(() => cluster.isUp(input.host) && !cluster.faults.offline && push([cluster.sample(input.host, Date.now())])),
+          signal,
+        )
       }),
       positions: os.inventory.positions.handler(() => positions),
       savePositions: os.inventory.savePositions.handler(({ input }) => {
@@ -136,27 +189,64 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
     },
     host: {
       hostKey: os.host.hostKey.handler(({ input, errors }) => {
-        if (input.address.endsWith('.99')) throw errors['host-unreachable']({ message: `Nothing answers at ${input.address}:${input.port}`, data: { hint: 'Check the address, and that sshd runs there and no firewall is in between.' } })
-        return { algorithm: 'ssh-ed25519', fingerprint: 'SHA256:q9zXbS1v0m8kQ4nTn3pYw5cUu2rJfVg7dEoHhLxAaBc', pinned: input.address.endsWith('.66') ? 'changed' : 'no' }
+        if (input.address.endsWith('.99'))
+          throw errors['host-unreachable']({
+            message: `Nothing answers at ${input.address}:${input.port}`,
+            data: { hint: 'Check the address, and that sshd runs there and no firewall is in between.' },
+          })
+        return {
+          algorithm: 'ssh-ed25519',
+          fingerprint: 'SHA256:q9zXbS1v0m8kQ4nTn3pYw5cUu2rJfVg7dEoHhLxAaBc',
+          pinned: input.address.endsWith('.66') ? 'changed' : 'no',
+        }
       }),
       acceptKey: os.host.acceptKey.handler(() => ({})),
       add: os.host.add.handler(({ input }) =>
         start(
-          new FixtureTask(cluster, 'host-install', `Add ${input.name}`, [`host/${input.name}`], ['Connect over SSH', 'Check the system', 'Copy the agent', 'Join the cluster', 'Start the agent', 'Wait until it is up'], {
-            onDone: () => cluster.addHost(input.name, input.addresses),
-            ...(input.target.auth.type === 'password' && input.target.auth.password === 'wrong' && { fail: { code: 'ssh-auth-failed', message: `${input.target.address} refused the password of ${input.target.user}`, hint: 'Check the user and the password, or use a key.' } }),
-          }),
+          new FixtureTask(
+            cluster,
+            'host-install',
+            `Install ${input.name}`,
+            [`host/${input.name}`],
+            ['connect', 'check-system', 'packages', 'check-network', 'upload', 'unpack', 'join-cluster', 'start', 'wait'],
+            {
+              onDone: () => cluster.addHost(input.name, input.addresses),
+              ...(input.target.auth.type === 'password' &&
+                input.target.auth.password === 'wrong' && {
+                  fail: {
+                    code: 'ssh-auth-failed',
+                    message: `${input.target.address} refused the password of ${input.target.user}`,
+                    hint: 'Check the user and the password, or use a key.',
+                  },
+                }),
+            },
+          ),
         ),
       ),
       remove: os.host.remove.handler(({ input }) =>
-        start(new FixtureTask(cluster, 'host-remove', `Remove ${input.name}`, [`host/${input.name}`], ['Take its member out of the store', 'Stop the agent', 'Delete its files'], { onDone: () => cluster.removeHost(input.name) })),
+        start(
+          new FixtureTask(cluster, 'host-remove', `Remove ${input.name}`, [`host/${input.name}`], ['leave-cluster', 'remove-agent'], {
+            onDone: () => cluster.removeHost(input.name),
+          }),
+        ),
       ),
       upgrade: os.host.upgrade.handler(({ input }) =>
         start(
-          new FixtureTask(cluster, 'host-upgrade', `Upgrade ${input.name}`, [`host/${input.name}`], ['Copy the new version', 'Replace monitor', 'Replace cluster', 'Replace supervisor'], {
-            stepMs: 4000,
-            fail: { code: 'upgrade-rolled-back', message: `cluster 0.1.1-next on ${input.name} did not get well within 20 s and was rolled back`, hint: 'Read its log on the host: /var/log/holdfast/cluster.log. The old version runs.' },
-          }),
+          new FixtureTask(
+            cluster,
+            'host-upgrade',
+            `Upgrade ${input.name} to 0.1.1-77aa01cd`,
+            [`host/${input.name}`],
+            ['check', 'upload', 'unpack', 'upgrade-cluster', 'upgrade-monitor', 'upgrade-supervisor', 'remove-old-versions'],
+            {
+              stepMs: 4000,
+              fail: {
+                code: 'upgrade-rolled-back',
+                message: `cluster 0.1.1-next on ${input.name} did not get well within 20 s and was rolled back`,
+                hint: 'Read its log on the host: /var/log/holdfast/cluster.log. The old version runs.',
+              },
+            },
+          ),
         ),
       ),
     },
@@ -173,7 +263,11 @@ function router(cluster: FixtureCluster, options: { recording?: boolean; slowMs?
     },
     terminal: {
       open: os.terminal.open.handler(({ input, errors }) => {
-        if (!cluster.isUp(input.host)) throw errors['host-unreachable']({ message: `${input.host} does not answer on SSH`, data: { hint: 'It is powered off. Power it on, or look at its console.' } })
+        if (!cluster.isUp(input.host))
+          throw errors['host-unreachable']({
+            message: `${input.host} does not answer on SSH`,
+            data: { hint: 'It is powered off. Power it on, or look at its console.' },
+          })
         const terminal = new FixtureTerminal(input.host)
         terminals.set(terminal.id, terminal)
         return { id: terminal.id }
@@ -240,7 +334,12 @@ class FixtureTerminal {
       const line = this.#line.trim()
       this.#line = ''
       if (line === 'exit') return this.#push({ type: 'exit', code: 0 })
-      const answers: Record<string, string> = { 'hostname': this.#host, 'uname -r': '6.1.0-37-amd64', 'ip -br address': 'lo               UNKNOWN        127.0.0.1/8\r\nmgmt             UP             10.77.1.12/24\r\nstorage          \x1b[31mDOWN\x1b[0m           10.77.2.12/24\r\ntenant           UP             10.77.3.12/24' }
+      const answers: Record<string, string> = {
+        'hostname': this.#host,
+        'uname -r': '6.1.0-37-amd64',
+        'ip -br address':
+          'lo               UNKNOWN        127.0.0.1/8\r\nmgmt             UP             10.77.1.12/24\r\nstorage          \x1b[31mDOWN\x1b[0m           10.77.2.12/24\r\ntenant           UP             10.77.3.12/24',
+      }
       this.#push({ type: 'data', text: `\r\n${line ? `${answers[line] ?? `sh: ${line}: not found`}\r\n` : ''}` })
       this.#prompt()
     }

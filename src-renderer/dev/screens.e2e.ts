@@ -12,12 +12,12 @@ import { startFixture } from './fixture-server.ts'
 
 const { values } = parseArgs({
   options: {
-    out: { type: 'string' },
-    only: { type: 'string' },
-    theme: { type: 'string', default: 'dark,light' },
-    language: { type: 'string', default: 'en' },
-    size: { type: 'string', default: '1440x900' },
-    screens: { type: 'string' },
+    'out': { type: 'string' },
+    'only': { type: 'string' },
+    'theme': { type: 'string', default: 'dark,light' },
+    'language': { type: 'string', default: 'en' },
+    'size': { type: 'string', default: '1440x900' },
+    'screens': { type: 'string' },
     'no-axe': { type: 'boolean', default: false },
   },
 })
@@ -49,7 +49,12 @@ async function addHost(page: Page, address: string, upTo: 'key' | 'login' | 'pla
 
 const shots: Shot[] = [
   { name: 'overview', at: '/lab' },
-  { name: 'overview-faults', at: '/lab?select=host/h2', fixture: degraded, then: async (page) => void (await page.locator('tr[data-host=h2] [aria-expanded]').click()) },
+  {
+    name: 'overview-faults',
+    at: '/lab?select=host/h2',
+    fixture: degraded,
+    then: async (page) => void (await page.locator('tr[data-host=h2] [aria-expanded]').click()),
+  },
   { name: 'overview-offline', at: '/lab?select=host/h3', fixture: { offline: true, offlineForMs: 252_000 } },
   { name: 'overview-large', at: '/lab', fixture: { hosts: 24, cut: ['h7/storage'] } },
   { name: 'loading', at: '/lab', fixture: { slowMs: 60_000 } },
@@ -57,7 +62,12 @@ const shots: Shot[] = [
   { name: 'hosts', at: '/lab/hosts?select=host/h2', fixture: degraded },
   { name: 'hosts-large', at: '/lab/hosts', fixture: { hosts: 50 } },
   { name: 'host', at: '/lab/host/h2', fixture: { cut: ['h2/storage'] } },
-  { name: 'host-lower', at: '/lab/host/h2?select=nic/h2/storage', fixture: { cut: ['h2/storage'] }, then: async (page) => void (await page.getByRole('table').nth(1).scrollIntoViewIfNeeded()) },
+  {
+    name: 'host-lower',
+    at: '/lab/host/h2?select=nic/h2/storage',
+    fixture: { cut: ['h2/storage'] },
+    then: async (page) => void (await page.getByRole('table').nth(1).scrollIntoViewIfNeeded()),
+  },
   { name: 'host-missing', at: '/lab/host/h9' },
   { name: 'topology', at: '/lab/topology' },
   { name: 'topology-faults', at: '/lab/topology?select=host/h2', fixture: degraded },
@@ -83,10 +93,20 @@ const shots: Shot[] = [
   { name: 'settings', at: '/lab', then: async (page) => void (await page.locator('header button').last().click()) },
   { name: 'age', at: '/lab', fixture: degraded, then: async (page) => void (await page.getByTestId('data-age').click()) },
   { name: 'terminal', at: '/lab/topology', fixture: { cut: ['h2/storage'] }, then: openTerminal },
-  { name: 'terminal-failed', at: '/lab/host/h1', fixture: degraded, then: async (page) => (await page.keyboard.press('t'), void (await page.getByRole('alert').waitFor())) },
+  {
+    name: 'terminal-failed',
+    at: '/lab/host/h1',
+    fixture: degraded,
+    then: async (page) => (await page.keyboard.press('t'), void (await page.getByRole('alert').waitFor())),
+  },
   { name: 'dock-events', at: '/lab', then: async (page) => void (await page.getByRole('tab').last().click()) },
   { name: 'plan-remove', at: '/lab/host/h1', then: async (page) => void (await page.locator('main header button').nth(2).click()) },
-  { name: 'plan-refused', at: '/lab/host/h2', fixture: { off: ['h1'] }, then: async (page) => void (await page.locator('main header button').nth(2).click()) },
+  {
+    name: 'plan-refused',
+    at: '/lab/host/h2',
+    fixture: { off: ['h1'] },
+    then: async (page) => void (await page.locator('main header button').nth(2).click()),
+  },
   { name: 'plan-upgrade', at: '/lab/host/h2', then: async (page) => void (await page.locator('main header button').nth(1).click()) },
   { name: 'add-host', at: '/lab/add-host' },
   { name: 'add-host-key', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'key') },
@@ -95,7 +115,11 @@ const shots: Shot[] = [
   { name: 'add-host-planes', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'planes') },
   { name: 'add-host-first', at: '/-/add-host', fixture: { empty: true, noContext: true }, then: (page) => addHost(page, '10.77.1.14', 'planes') },
   { name: 'add-host-install', at: '/lab/add-host', then: (page) => addHost(page, '10.77.1.14', 'install') },
-  { name: 'add-host-failed', at: '/lab/add-host', then: async (page) => (await addHost(page, '10.77.1.14', 'install', 'wrong'), await page.waitForTimeout(2500)) },
+  {
+    name: 'add-host-failed',
+    at: '/lab/add-host',
+    then: async (page) => (await addHost(page, '10.77.1.14', 'install', 'wrong'), await page.waitForTimeout(2500)),
+  },
   {
     name: 'add-host-unreachable',
     at: '/lab/add-host',
@@ -103,6 +127,16 @@ const shots: Shot[] = [
       await page.getByRole('textbox').first().fill('10.77.1.99')
       await page.locator('button[type=submit]').click()
       await page.getByRole('alert').waitFor()
+    },
+  },
+  { name: 'vault', at: '/lab', fixture: { vault: 'locked', offline: true, offlineForMs: 600_000 } },
+  {
+    name: 'vault-wrong',
+    at: '/lab',
+    fixture: { vault: 'locked' },
+    then: async (page) => {
+      await page.locator('input[type=password]').fill('wrong')
+      await page.keyboard.press('Enter')
     },
   },
   { name: 'recording', at: '/lab', fixture: { recording: true, offline: true, offlineForMs: 86_400_000 * 3 } },
@@ -133,7 +167,15 @@ await mkdir(out, { recursive: true })
 const profile = await mkdtemp(path.join(tmpdir(), 'holdfast-chromium-'))
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
 })
 let problems = 0
 try {
@@ -161,14 +203,23 @@ async function take(shot: Shot, theme: string, language: string, size: string): 
     await page.setViewportSize({ width, height })
     page.on('console', (message) => message.type() === 'error' && said.push(message.text()))
     page.on('pageerror', (error) => said.push(String(error)))
-    await page.addInitScript((settings) => localStorage.getItem('holdfast.settings') ?? localStorage.setItem('holdfast.settings', settings), JSON.stringify({ theme, language }))
+    await page.addInitScript(
+      (settings) => localStorage.getItem('holdfast.settings') ?? localStorage.setItem('holdfast.settings', settings),
+      JSON.stringify({ theme, language }),
+    )
     await page.goto(`${fixture.url}#${shot.at}`)
     await page.waitForTimeout(1800)
     await shot.then?.(page)
     await page.waitForTimeout(400)
     await page.screenshot({ path: path.join(out, `${shot.name}.${theme}.${language}.${size}.png`) })
     const { violations } = values['no-axe'] ? { violations: [] } : await new AxeBuilder({ page }).exclude('.xterm').analyze()
-    for (const { id, help, nodes } of violations) said.push(`axe ${id}: ${help}: ${nodes.map((node) => node.html.slice(0, 160)).slice(0, 3).join(' | ')}`)
+    for (const { id, help, nodes } of violations)
+      said.push(
+        `axe ${id}: ${help}: ${nodes
+          .map((node) => node.html.slice(0, 160))
+          .slice(0, 3)
+          .join(' | ')}`,
+      )
   } catch (thrown) {
     said.push(String(thrown))
   } finally {

@@ -19,7 +19,14 @@ export interface Command {
 /** The screens in the order of the rail. */
 export const railScreens = ['overview', 'hosts', 'topology', 'events', 'tasks', 'audit'] as const
 
-const screenKeys: Record<(typeof railScreens)[number], string> = { overview: 'g o', hosts: 'g h', topology: 'g t', events: 'g e', tasks: 'g k', audit: 'g a' }
+const screenKeys: Record<(typeof railScreens)[number], string> = {
+  overview: 'g o',
+  hosts: 'g h',
+  topology: 'g t',
+  events: 'g e',
+  tasks: 'g k',
+  audit: 'g a',
+}
 
 export const keysOf = (screen: Screen): string | undefined => screenKeys[screen as keyof typeof screenKeys]
 
@@ -37,25 +44,57 @@ export function commands(): Command[] {
   const hosts = app.status.hosts.map(({ name }) => name)
   const change = app.readOnly ? [] : changes(host)
   return [
-    ...railScreens.map((screen): Command => ({ id: `go-${screen}`, title: (m) => m.screen[screen], group: 'go', keys: screenKeys[screen], run: () => navigation.show(screen) })),
+    ...railScreens.map((screen): Command => ({
+      id: `go-${screen}`,
+      title: (m) => m.screen[screen],
+      group: 'go',
+      keys: screenKeys[screen],
+      run: () => navigation.show(screen),
+    })),
     { id: 'palette', title: (m) => m.command.palette, group: 'actions', keys: 'mod+k', run: () => (overlays.palette = true) },
     { id: 'dock', title: (m) => m.command.dock, group: 'actions', keys: 'mod+j', run: () => overlays.toggleDock() },
-    { id: 'inspector', title: (m) => m.command.inspector, group: 'actions', keys: 'mod+i', run: () => (settings.layout.inspectorOpen = !settings.layout.inspectorOpen) },
+    {
+      id: 'inspector',
+      title: (m) => m.command.inspector,
+      group: 'actions',
+      keys: 'mod+i',
+      run: () => (settings.layout.inspectorOpen = !settings.layout.inspectorOpen),
+    },
     { id: 'split', title: (m) => m.command.split, group: 'actions', keys: 'mod+\\', run: toggleBeside },
     { id: 'shortcuts', title: (m) => m.shortcuts.show, group: 'actions', keys: '?', run: () => (overlays.shortcuts = true) },
     ...change,
     ...hosts
       .filter((name) => name !== host)
-      .map((name): Command => ({ id: `terminal-${name}`, title: (m) => m.command.terminal(name), group: 'actions', run: () => overlays.openTerminal(name) })),
+      .map((name): Command => ({
+        id: `terminal-${name}`,
+        title: (m) => m.command.terminal(name),
+        group: 'actions',
+        run: () => overlays.openTerminal(name),
+      })),
     { id: 'back', title: (m) => m.command.back, group: 'go', keys: 'alt+←', run: () => history.back() },
     { id: 'forward', title: (m) => m.command.forward, group: 'go', keys: 'alt+→', run: () => history.forward() },
     ...app.contexts
       .filter(({ current }) => !current)
-      .map(({ name }): Command => ({ id: `context-${name}`, title: (m) => m.command.context(name), group: 'go', run: () => void app.useContext(name) })),
-    ...themes.map((theme): Command => ({ id: `theme-${theme}`, title: (m) => m.command.theme(m.settings.themes[theme]), group: 'actions', run: () => (settings.theme = theme) })),
+      .map(({ name }): Command => ({
+        id: `context-${name}`,
+        title: (m) => m.command.context(name),
+        group: 'go',
+        run: () => void app.useContext(name),
+      })),
+    ...themes.map((theme): Command => ({
+      id: `theme-${theme}`,
+      title: (m) => m.command.theme(m.settings.themes[theme]),
+      group: 'actions',
+      run: () => (settings.theme = theme),
+    })),
     ...(Object.keys(languages) as Language[])
       .filter((language) => language !== i18n.language)
-      .map((language): Command => ({ id: `language-${language}`, title: (m) => m.command.language(languages[language]), group: 'actions', run: () => (settings.language = language) })),
+      .map((language): Command => ({
+        id: `language-${language}`,
+        title: (m) => m.command.language(languages[language]),
+        group: 'actions',
+        run: () => (settings.language = language),
+      })),
   ]
 }
 
@@ -64,9 +103,25 @@ function changes(host: string | undefined): Command[] {
   return [
     ...(host
       ? [
-          { id: 'terminal', title: (m: Messages) => m.command.terminal(host), group: 'actions', keys: 't', run: () => overlays.openTerminal(host) } satisfies Command,
-          { id: 'upgrade', title: (m: Messages) => m.command.upgrade(host), group: 'actions', run: () => (overlays.plan = { action: 'upgrade', host }) } satisfies Command,
-          { id: 'remove', title: (m: Messages) => m.command.remove(host), group: 'actions', run: () => (overlays.plan = { action: 'remove', host }) } satisfies Command,
+          {
+            id: 'terminal',
+            title: (m: Messages) => m.command.terminal(host),
+            group: 'actions',
+            keys: 't',
+            run: () => overlays.openTerminal(host),
+          } satisfies Command,
+          {
+            id: 'upgrade',
+            title: (m: Messages) => m.command.upgrade(host),
+            group: 'actions',
+            run: () => (overlays.plan = { action: 'upgrade', host }),
+          } satisfies Command,
+          {
+            id: 'remove',
+            title: (m: Messages) => m.command.remove(host),
+            group: 'actions',
+            run: () => (overlays.plan = { action: 'remove', host }),
+          } satisfies Command,
         ]
       : []),
     { id: 'add-host', title: (m) => m.action.addHost, group: 'actions', keys: 'a', run: () => navigation.show('add-host') },

@@ -3,10 +3,11 @@ import { planes, type Disk, type Facts, type Member, type Module, type Nic, type
 import { planeState } from '../../core/status/status.ts'
 import type { Messages } from './i18n/i18n.svelte.ts'
 import type { Ref } from './state/place.ts'
+import { taskTitle } from './tasks/words.ts'
 
 /** Something that needs attention, worst first. */
 export interface Concern {
-  severity: 'error' | 'warning'
+  severity: 'error' | 'warning' | 'unknown'
   text: string
   about: Ref | undefined
 }
@@ -21,31 +22,40 @@ export interface ConcernInput {
   tasks: Task[]
 }
 
+const order: Concern['severity'][] = ['error', 'unknown', 'warning']
+
 /** A host's clock further off than this, in ms, makes certificates and records doubtful. */
 const clockLimitMs = 500
 
-/** What is wrong now, by what is known, as sentences. Unknown is not wrong: it is shown as unknown where it belongs. */
+/** What is wrong now, by what is known, as sentences. */
 export function concernsOf({ status, disks, facts, members, modules, nics, tasks }: ConcernInput, m: Messages): Concern[] {
   const found: Concern[] = []
-  const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void => void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
+  const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void =>
+    void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
   const known = status.hosts.some((host) => host.state !== 'unknown')
   const down = new Set(status.hosts.filter((host) => host.state === 'down').map((host) => host.name))
 
   if (known && !status.cluster.quorum) say('error', m.concern.noQuorum)
   else if (known && !status.cluster.leader) say('error', m.concern.noLeader)
   for (const name of down) say('error', m.concern.hostDown(name), 'host', name)
-  for (const { host, plane, state } of cutPlanes(status, down, nics)) say(state === 'down' ? 'error' : 'warning', m.concern.plane[state](host, m.plane[plane]), 'nic', `${host}/${plane}`)
-  for (const member of members) if (member.state === 'down' && !down.has(member.host)) say('error', m.concern.memberDown(member.host), 'host', member.host)
+  for (const host of status.hosts) if (host.state === 'unknown') say('unknown', m.concern.hostUnknown(host.name), 'host', host.name)
+  for (const { host, plane, state } of cutPlanes(status, down, nics))
+    say(state === 'down' ? 'error' : 'warning', m.concern.plane[state](host, m.plane[plane]), 'nic', `${host}/${plane}`)
+  for (const member of members)
+    if (member.state === 'down' && !down.has(member.host)) say('error', m.concern.memberDown(member.host), 'host', member.host)
   for (const module of modules) {
-    if ((module.state === 'unhealthy' || module.state === 'stopped') && !down.has(module.host)) say('error', m.concern.module(module.name, module.host, m.moduleState[module.state]), 'module', `${module.host}/${module.name}`)
+    if ((module.state === 'unhealthy' || module.state === 'stopped') && !down.has(module.host))
+      say('error', m.concern.module(module.name, module.host, m.moduleState[module.state]), 'module', `${module.host}/${module.name}`)
   }
-  for (const disk of disks) if (disk.health === 'failing') say('warning', m.concern.diskFailing(disk.name, disk.host), 'disk', `${disk.host}/${disk.name}`)
-  for (const { host, clockOffsetMs = 0 } of facts) if (Math.abs(clockOffsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(clockOffsetMs)), 'host', host)
-  for (const task of tasks) if (task.state === 'interrupted') say('warning', m.concern.taskInterrupted(task.title), 'task', task.id)
+  for (const disk of disks)
+    if (disk.health === 'failing') say('warning', m.concern.diskFailing(disk.name, disk.host), 'disk', `${disk.host}/${disk.name}`)
+  for (const { host, clockOffsetMs = 0 } of facts)
+    if (Math.abs(clockOffsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(clockOffsetMs)), 'host', host)
+  for (const task of tasks) if (task.state === 'interrupted') say('warning', m.concern.taskInterrupted(taskTitle(task, m)), 'task', task.id)
 
   const versions = new Set(status.hosts.map((host) => host.agent.version).filter((version) => version !== null))
   if (versions.size > 1) say('warning', m.concern.versions([...versions].sort().join(', ')))
-  return found.sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
+  return found.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
 }
 
 /**
@@ -70,7 +80,12 @@ function withoutPeers(status: Pick<Status, 'hosts'>, names: ReadonlySet<string>)
       .filter((host) => !names.has(host.name))
       .map((host) => ({
         ...host,
-        planes: Object.fromEntries(Object.entries(host.planes).map(([plane, cells]) => [plane, Object.fromEntries(Object.entries(cells).filter(([peer]) => !names.has(peer)))])),
+        planes: Object.fromEntries(
+          Object.entries(host.planes).map(([plane, cells]) => [
+            plane,
+            Object.fromEntries(Object.entries(cells).filter(([peer]) => !names.has(peer))),
+          ]),
+        ),
       })),
   }
 }

@@ -36,7 +36,12 @@ export class Desktop {
 
   /** The client of the open connection. Throws `offline` while there is none. */
   get client(): DesktopClient {
-    if (!this.#client) throw new HoldfastError('offline', 'The window has no connection to the Holdfast program', 'Wait: it reconnects by itself. If it does not, start Holdfast again.')
+    if (!this.#client)
+      throw new HoldfastError(
+        'offline',
+        'The window has no connection to the Holdfast program',
+        'Wait: it reconnects by itself. If it does not, start Holdfast again.',
+      )
     return this.#client
   }
 
@@ -64,7 +69,7 @@ export class Desktop {
 
   /** Connects, and again whenever the connection ends. Never returns. */
   async run(): Promise<never> {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         const connection = await this.#connect()
         failures = 0

@@ -1,16 +1,12 @@
 import { commands } from './commands.ts'
+import { keyText } from './key-text.ts'
 
 /** How long the second key of two may take, in ms. */
 const sequenceMs = 1200
 
 /** What is typed into takes its keys for itself. */
-const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
-
-/** `mod+k` for a key pressed with ⌘ or Ctrl, otherwise the key itself. */
-export function keyText(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>): string {
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
-  return event.ctrlKey || event.metaKey ? `mod+${key}` : event.altKey ? `alt+${key}` : key
-}
+const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
 /** Listens for the keys of commands, one or two in a row. Back and forward are the browser's own. */
 export function listenForKeys(target: Window): () => void {

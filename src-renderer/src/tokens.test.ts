@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest'
 
 const css = readFileSync(path.join(import.meta.dirname, 'tokens.css'), 'utf8')
 const themes = Object.fromEntries(
-  [...css.matchAll(/\[data-theme='(\w+)'\] \{([^}]+)\}/g)].map(([, name, body]) => [name!, Object.fromEntries([...body!.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map(([, token, colour]) => [token!, colour!]))]),
+  [...css.matchAll(/\[data-theme='(\w+)'\] \{([^}]+)\}/g)].map(([, name, body]) => [
+    name!,
+    Object.fromEntries([...body!.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map(([, token, colour]) => [token!, colour!])),
+  ]),
 )
 
 /** What text stands on. */
@@ -53,7 +56,11 @@ test('the three themes have the same tokens', () => {
 
 test('every colour that text is written in, and every ground it is written on, is one of those checked', () => {
   const checkedInks = new Set([...inks, 'on-fill', 'current', 'transparent'])
-  const used = new Set([...sources.matchAll(/\btext-([a-z]+(?:-[a-z]+)*)(?=[\s"'`}])/g)].map((match) => match[1]!).filter((name) => name in themes.dark! || /^(red|green|gray|black|white)/.test(name)))
+  const used = new Set(
+    [...sources.matchAll(/\btext-([a-z]+(?:-[a-z]+)*)(?=[\s"'`}])/g)]
+      .map((match) => match[1]!)
+      .filter((name) => name in themes.dark! || /^(red|green|gray|black|white)/.test(name)),
+  )
   expect([...used].filter((name) => !checkedInks.has(name))).toEqual([])
   const checkedGrounds = new Set([...grounds, ...fills, 'transparent'])
   const bars = new Set(['line', 'line-strong', 'accent', 'chart-1', 'chart-2', 'warning', 'up', 'current'])

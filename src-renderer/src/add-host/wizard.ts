@@ -75,7 +75,8 @@ export function problemsOf(step: Step, answers: Answers, taken: string[], m: Mes
     case 'planes':
       need('name', hostName.test(answers.name), m.add.badName)
       if (taken.includes(answers.name)) found.name = m.add.taken(answers.name)
-      for (const plane of planes) need(plane, ipv4.test(answers.addresses[plane]) || (plane !== 'mgmt' && answers.addresses[plane] === ''), m.add.badIpv4)
+      for (const plane of planes)
+        need(plane, ipv4.test(answers.addresses[plane]) || (plane !== 'mgmt' && answers.addresses[plane] === ''), m.add.badIpv4)
       if (taken.length > 0) break
       need('clusterName', hostName.test(answers.clusterName), m.add.badName)
       need('clusterIp', answers.clusterIp === '' || cidr.test(answers.clusterIp), m.add.badCidr)
@@ -86,7 +87,9 @@ export function problemsOf(step: Step, answers: Answers, taken: string[], m: Mes
 
 /** The host in between, when there is one. */
 export const jumpOf = (answers: Answers): { jump?: NonNullable<SshTarget['jump']> } =>
-  answers.through ? { jump: { address: answers.jumpAddress.trim(), port: 22, user: answers.jumpUser.trim() || 'root', keyPath: answers.jumpKeyPath.trim() } } : {}
+  answers.through
+    ? { jump: { address: answers.jumpAddress.trim(), port: 22, user: answers.jumpUser.trim() || 'root', keyPath: answers.jumpKeyPath.trim() } }
+    : {}
 
 /** The answers as the contract takes them. */
 export function targetOf(answers: Answers): SshTarget {

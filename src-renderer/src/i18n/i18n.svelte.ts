@@ -4,7 +4,11 @@ import { zh } from './zh.ts'
 
 /** What every language must have: the same tree as English, with the same parameters. */
 export type Messages = Widened<typeof en>
-type Widened<T> = T extends (...parameters: infer P) => string ? (...parameters: P) => string : T extends string ? string : { [K in keyof T]: Widened<T[K]> }
+type Widened<T> = T extends (...parameters: infer P) => string
+  ? (...parameters: P) => string
+  : T extends string
+    ? string
+    : { [K in keyof T]: Widened<T[K]> }
 
 export const languages = { en: 'English', zh: '简体中文' } as const
 export type Language = keyof typeof languages

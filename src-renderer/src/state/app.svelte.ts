@@ -7,8 +7,12 @@ import type { EntityKind } from '../../../core/model/entity.ts'
 import type { ModuleState } from '../../../core/model/module.ts'
 import { Desktop, asErrorDoc, connectorOf, type ConnectionState, type DesktopClient } from '../desktop.ts'
 import { notices } from './notices.svelte.ts'
+import { overlays } from './overlays.svelte.ts'
 import { Inventory } from './inventory.svelte.ts'
 import { navigation } from './navigation.svelte.ts'
+
+/** Silence of every source for longer than this, in ms, is called offline. */
+const lateForMs = 10_000
 
 /** The window's state that every screen shares: the connection, the clusters known, the inventory of the current one, and the time. */
 class App {
@@ -25,14 +29,25 @@ class App {
   readOnly = $derived(this.context?.recording === true)
 
   status: Status = $derived(
-    statusOf({ name: this.context?.name ?? '', entities: this.#entities('host', 'path', 'cluster', 'module'), sources: this.inventory.sources, nowMs: this.nowMs }),
+    statusOf({
+      name: this.context?.name ?? '',
+      entities: this.#entities('host', 'path', 'cluster', 'module'),
+      sources: this.inventory.sources,
+      nowMs: this.nowMs,
+    }),
   )
   topology = $derived(topologyOf({ entities: this.#entities('host', 'nic', 'neighbour'), sources: this.inventory.sources, nowMs: this.nowMs }))
 
   /** When anything of the cluster was heard last; null: never. */
-  seenAtMs = $derived(this.inventory.sources.reduce<number | null>((latest, { seenAtMs }) => (seenAtMs !== null && seenAtMs > (latest ?? 0) ? seenAtMs : latest), null))
-  /** `live`: something answers now. `offline`: all on the screen is from the past. `none`: nothing was ever heard. */
-  freshness: 'live' | 'offline' | 'none' = $derived(this.seenAtMs === null ? 'none' : this.nowMs - this.seenAtMs <= freshForMs * 2 ? 'live' : 'offline')
+  seenAtMs = $derived(
+    this.inventory.sources.reduce<number | null>((latest, { seenAtMs }) => (seenAtMs !== null && seenAtMs > (latest ?? 0) ? seenAtMs : latest), null),
+  )
+  /** `live`: something answers now. `late`: nothing lately. `offline`: all on the screen is from the past. `none`: nothing was ever heard. */
+  freshness: 'live' | 'late' | 'offline' | 'none' = $derived.by(() => {
+    if (this.seenAtMs === null) return 'none'
+    const ageMs = this.nowMs - this.seenAtMs
+    return ageMs <= freshForMs ? 'live' : ageMs <= lateForMs ? 'late' : 'offline'
+  })
 
   /** The line to the main program. Throws `offline` while it is cut. */
   get client(): DesktopClient {
@@ -48,6 +63,8 @@ class App {
     this.#desktop.onState((state) => (this.connection = state))
     this.#desktop.whileOpen(async (client, signal) => {
       await this.#readContexts(client)
+      // A locked vault is why no agent can be asked: say so before anybody wonders.
+      if ((await client.context.keys()).state === 'locked') overlays.vault = true
       for await (const frame of await client.inventory.feed(undefined, { signal })) {
         this.nowMs = Date.now()
         this.inventory.apply(frame)
@@ -72,7 +89,8 @@ class App {
       await action()
       return true
     } catch (thrown) {
-      notices.error(asErrorDoc(thrown))
+      const error = asErrorDoc(thrown)
+      if (!overlays.askIfLocked(error)) notices.error(error)
       return false
     }
   }
@@ -80,7 +98,9 @@ class App {
   /** What a module is doing, `unknown` once its agent is not heard any more. `id`: `host/name`. */
   moduleState(id: string): ModuleState | 'unknown' {
     const host = id.split('/')[0]!
-    const fresh = this.inventory.sources.some((source) => source.host === host && source.seenAtMs !== null && this.nowMs - source.seenAtMs <= freshForMs * 2)
+    const fresh = this.inventory.sources.some(
+      (source) => source.host === host && source.seenAtMs !== null && this.nowMs - source.seenAtMs <= freshForMs,
+    )
     return fresh ? (this.inventory.get('module', id)?.doc.state ?? 'unknown') : 'unknown'
   }
 

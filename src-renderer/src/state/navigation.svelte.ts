@@ -5,7 +5,9 @@ class Navigation {
   place = $state.raw<Place>(parsePlace(''))
 
   /** What is selected; on a host's own page the host itself, until something on it is. */
-  selection = $derived<Ref | undefined>(this.place.select ?? (this.place.screen === 'host' && this.place.host ? { kind: 'host', id: this.place.host } : undefined))
+  selection = $derived<Ref | undefined>(
+    this.place.select ?? (this.place.screen === 'host' && this.place.host ? { kind: 'host', id: this.place.host } : undefined),
+  )
 
   /** Begins to follow the address bar. */
   start(): void {

@@ -3,6 +3,7 @@ import type { ErrorDoc } from '../../../core/errors.ts'
 export interface Notice {
   number: number
   tone: 'error' | 'info'
+  code?: string
   message: string
   hint: string
 }
@@ -12,8 +13,8 @@ class Notices {
   list = $state.raw<Notice[]>([])
   #next = 1
 
-  error({ message, hint }: Pick<ErrorDoc, 'message' | 'hint'>): void {
-    this.#add({ tone: 'error', message, hint })
+  error({ code, message, hint }: ErrorDoc): void {
+    this.#add({ tone: 'error', code, message, hint })
   }
 
   info(message: string): void {

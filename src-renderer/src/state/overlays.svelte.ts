@@ -1,3 +1,4 @@
+import type { ErrorDoc } from '../../../core/errors.ts'
 import { settings } from './settings.svelte.ts'
 import { terminals } from './terminals.svelte.ts'
 
@@ -10,7 +11,16 @@ class Overlays {
   settings = $state(false)
   /** A plan to be read before anything happens: what, to which host. */
   plan = $state.raw<{ action: 'remove' | 'upgrade'; host: string } | null>(null)
+  /** Whether the vault of private keys is to be opened. */
+  vault = $state(false)
   dockTab = $state<DockTab>('tasks')
+
+  /** Asks for the vault's passphrase when that is what stood in the way. Answers whether it did. */
+  askIfLocked(error: ErrorDoc): boolean {
+    if (error.code !== 'vault-locked') return false
+    this.vault = true
+    return true
+  }
 
   showDock(tab: DockTab): void {
     this.dockTab = tab

@@ -64,7 +64,8 @@ export function homeOf(context: string, ref: Ref): Place {
 
 /** Reads `/lab/host/h2?select=nic/h2/storage&beside=events`; whatever it cannot read becomes the overview. */
 export function parsePlace(address: string): Place {
-  const [path = '', query = ''] = address.split('?', 2)
+  const mark = address.indexOf('?')
+  const [path, query] = mark < 0 ? [address, ''] : [address.slice(0, mark), address.slice(mark + 1)]
   const [named = '', first, ...rest] = path.split('/').filter(Boolean).map(decode)
   const context = named === noContext ? '' : named
   const parameters = new URLSearchParams(query)
@@ -83,7 +84,12 @@ export function parsePlace(address: string): Place {
 export function placeAddress(place: Place): string {
   const context = place.context || noContext
   const parts = place.screen === 'overview' ? [context] : place.screen === 'host' ? [context, 'host', place.host ?? ''] : [context, place.screen]
-  const query = [place.select && `select=${encodeURI(refText(place.select)).replaceAll('&', '%26')}`, place.beside && `beside=${place.beside}`].filter(Boolean).join('&')
+  const query = [
+    place.select && `select=${encodeURIComponent(refText(place.select)).replaceAll('%2F', '/')}`,
+    place.beside && `beside=${place.beside}`,
+  ]
+    .filter(Boolean)
+    .join('&')
   return `/${parts.filter(Boolean).map(encodeURIComponent).join('/')}${query && `?${query}`}`
 }
 

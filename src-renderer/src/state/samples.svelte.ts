@@ -1,5 +1,6 @@
 import type { Sample } from '../../../core/model/sample.ts'
 import { app } from './app.svelte.ts'
+import { append } from './append.ts'
 
 /** How far back a reader looks: a minute for the bars of lists, a quarter of an hour for charts. */
 export const reachMs = { recent: 60_000, long: 900_000 } as const
@@ -38,22 +39,14 @@ class SampleStreams {
     if (samples.readers++ === 0) {
       samples.stop = app.whileOpen(async (client, signal) => {
         const sinceMs = Math.max(Date.now() - reachMs[reach], samples.list.at(-1)?.atMs ?? 0)
-        for await (const batch of await client.inventory.samples({ host, sinceMs }, { signal })) samples.list = append(samples.list, batch, reachMs[reach])
+        for await (const batch of await client.inventory.samples({ host, sinceMs }, { signal }))
+          samples.list = append(samples.list, batch, reachMs[reach])
       })
     }
     return () => {
       if (--samples.readers === 0) samples.stop()
     }
   }
-}
-
-/** Adds a batch in order of time, each second once, and drops what is out of reach of the newest. */
-export function append(list: Sample[], batch: Sample[], reach: number): Sample[] {
-  const lastMs = list.at(-1)?.atMs ?? -1
-  const added = batch.filter(({ atMs }) => atMs > lastMs).sort((a, b) => a.atMs - b.atMs)
-  if (added.length === 0) return list
-  const fromMs = added.at(-1)!.atMs - reach
-  return [...list, ...added].filter(({ atMs }) => atMs >= fromMs)
 }
 
 export const samples = new SampleStreams()

@@ -10,7 +10,11 @@ interface Layout {
 }
 
 const storageKey = 'holdfast.settings'
-const initial = { theme: 'system' as Theme, language: null as string | null, layout: { dockOpen: false, dockHeightPx: 240, inspectorOpen: true, besideShare: 0.5 } as Layout }
+const initial = {
+  theme: 'system' as Theme,
+  language: null as string | null,
+  layout: { dockOpen: false, dockHeightPx: 240, inspectorOpen: true, besideShare: 0.5 } as Layout,
+}
 
 /** How this window looks, remembered by the browser engine alone: nothing of a cluster is in it. */
 class Settings {

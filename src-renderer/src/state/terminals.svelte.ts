@@ -6,7 +6,18 @@ import { app } from './app.svelte.ts'
 
 type State = 'opening' | 'open' | 'ended' | 'failed'
 
-const colourTokens = { background: 'surface', foreground: 'text', cursor: 'accent', selectionBackground: 'fill', red: 'down', green: 'up', yellow: 'degraded', blue: 'chart-2', cyan: 'accent', brightBlue: 'chart-2' } as const
+const colourTokens = {
+  background: 'surface',
+  foreground: 'text',
+  cursor: 'accent',
+  selectionBackground: 'fill',
+  red: 'down',
+  green: 'up',
+  yellow: 'degraded',
+  blue: 'chart-2',
+  cyan: 'accent',
+  brightBlue: 'chart-2',
+} as const
 
 /** One terminal to one host. It lives here, not in the dock, so that going elsewhere or closing the dock loses nothing of it. */
 class TerminalSession {
@@ -47,7 +58,9 @@ class TerminalSession {
   recolour(): void {
     if (!this.#xterm) return
     const style = getComputedStyle(document.documentElement)
-    this.#xterm.options.theme = Object.fromEntries(Object.entries(colourTokens).map(([name, token]) => [name, style.getPropertyValue(`--${token}`).trim()]))
+    this.#xterm.options.theme = Object.fromEntries(
+      Object.entries(colourTokens).map(([name, token]) => [name, style.getPropertyValue(`--${token}`).trim()]),
+    )
   }
 
   close(): void {
@@ -59,7 +72,17 @@ class TerminalSession {
 
   async #open(): Promise<void> {
     const [{ Terminal }, { FitAddon }] = await Promise.all([import('@xterm/xterm'), import('@xterm/addon-fit'), import('@xterm/xterm/css/xterm.css')])
-    const xterm = (this.#xterm = new Terminal({ fontFamily: "'JetBrains Mono Variable', monospace", fontSize: 13, lineHeight: 1.15, cursorBlink: false, drawBoldTextInBrightColors: false, scrollback: 5000, screenReaderMode: true, macOptionIsMeta: true, minimumContrastRatio: 4.5 }))
+    const xterm = (this.#xterm = new Terminal({
+      fontFamily: "'JetBrains Mono Variable', monospace",
+      fontSize: 13,
+      lineHeight: 1.15,
+      cursorBlink: false,
+      drawBoldTextInBrightColors: false,
+      scrollback: 5000,
+      screenReaderMode: true,
+      macOptionIsMeta: true,
+      minimumContrastRatio: 4.5,
+    }))
     this.#fit = new FitAddon()
     xterm.loadAddon(this.#fit)
     this.recolour()

@@ -43,7 +43,20 @@ export interface LayoutInput {
   stored: Readonly<Record<string, Point>>
 }
 
-export const sizes = { hostHeight: 76, hostGap: 40, nicHeight: 20, nicGap: 14, switchHeight: 44, portWidth: 26, portHeight: 20, portPitch: 32, switchName: 108, rowGap: 150, switchGap: 68, rackGap: 120 }
+export const sizes = {
+  hostHeight: 76,
+  hostGap: 40,
+  nicHeight: 20,
+  nicGap: 14,
+  switchHeight: 44,
+  portWidth: 26,
+  portHeight: 20,
+  portPitch: 32,
+  switchName: 108,
+  rowGap: 150,
+  switchGap: 68,
+  rackGap: 120,
+}
 
 /** Hosts in a row of a rack: one row up to six, then about one and a half times as wide as high. */
 const hostsARow = (hosts: number): number => Math.max(6, Math.ceil(Math.sqrt(hosts * 1.6)))
@@ -99,7 +112,11 @@ export function layoutOf(input: LayoutInput): Layout {
       layout.switches.set(name, { x: (from + to) / 2, y, width: to - from, height: sizes.switchHeight })
       layout.ports.push(...ports)
     }
-    const right = Math.max(left, ...boxes.map(({ x, width }) => x + width / 2), ...rack.switches.map((name) => layout.switches.get(name)!.x + layout.switches.get(name)!.width / 2))
+    const right = Math.max(
+      left,
+      ...boxes.map(({ x, width }) => x + width / 2),
+      ...rack.switches.map((name) => layout.switches.get(name)!.x + layout.switches.get(name)!.width / 2),
+    )
     left = right + sizes.rackGap + pitch / 2
   }
   return layout
@@ -131,7 +148,10 @@ function racksOf(hosts: string[], links: Link[], switches: Switch[]): Rack[] {
   for (const host of hosts.toSorted(byName)) rackOf(`host/${host}`).hosts.push(host)
   for (const { name } of switches.toSorted((a, b) => byName(a.name, b.name))) rackOf(`switch/${name}`).switches.push(name)
   // Hosts that no switch is known of stand together, not each in a rack of its own.
-  const [alone, racked] = [[...racks.values()].filter((rack) => rack.switches.length === 0), [...racks.values()].filter((rack) => rack.switches.length > 0)]
+  const [alone, racked] = [
+    [...racks.values()].filter((rack) => rack.switches.length === 0),
+    [...racks.values()].filter((rack) => rack.switches.length > 0),
+  ]
   return alone.length === 0 ? racked : [...racked, { hosts: alone.flatMap((rack) => rack.hosts), switches: [] }]
 }
 
@@ -153,7 +173,15 @@ function nicBoxes(host: Box, nics: Nic[], linkOf: Map<string, Link>, heights: Ma
     let x = host.x - rowWidth(row) / 2
     return row.map((nic) => {
       const width = nicWidth(nic.name)
-      const box = { id: `${nic.host}/${nic.name}`, host: nic.host, name: nic.name, x: x + width / 2, y: host.y + (up ? -1 : 1) * (sizes.hostHeight / 2), width, height: sizes.nicHeight }
+      const box = {
+        id: `${nic.host}/${nic.name}`,
+        host: nic.host,
+        name: nic.name,
+        x: x + width / 2,
+        y: host.y + (up ? -1 : 1) * (sizes.hostHeight / 2),
+        width,
+        height: sizes.nicHeight,
+      }
       x += width + sizes.nicGap
       return box
     })
@@ -171,6 +199,15 @@ function portBoxes(known: Switch, y: number, links: Link[], nicAt: Map<string, N
   let last = -Infinity
   return wanted.map(({ port, x }) => {
     last = Math.max(x, last + sizes.portPitch)
-    return { id: `${known.name}/${port.id}`, switch: known.name, port: port.id, label: portLabel(port.id), x: last, y, width: sizes.portWidth, height: sizes.portHeight }
+    return {
+      id: `${known.name}/${port.id}`,
+      switch: known.name,
+      port: port.id,
+      label: portLabel(port.id),
+      x: last,
+      y,
+      width: sizes.portWidth,
+      height: sizes.portHeight,
+    }
   })
 }
