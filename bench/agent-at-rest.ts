@@ -1,12 +1,18 @@
 import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createORPCClient } from '@orpc/client'
+import { RPCLink } from '@orpc/client/websocket'
+import type { ContractRouterClient } from '@orpc/contract'
 import { build } from 'esbuild'
+import { WebSocket } from 'ws'
 import { keys, type HostDoc } from '../agent/cluster/documents.ts'
-import type { Status } from '../core/contract/desktop/inventory.ts'
+import type { clusterContract } from '../core/contract/agent/cluster.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { parseEntity, type Path } from '../core/model/index.ts'
 import { labCapture, labDescription, labDown } from '../lab/lab.ts'
 import { enterArgv } from '../lab/machine.ts'
 import { readState } from '../lab/state.ts'
@@ -29,7 +35,7 @@ const bench: Bench = {
     const home = await mkdtemp(join(tmpdir(), 'holdfast-rest-'))
     try {
       const rows = await withLab(home, 3, context, () => atRest(3, context))
-      return [...rows, ...(await withLab(home, hostsUnderSimulation, context, () => among50(home, context)))]
+      return [...rows, ...(await withLab(home, hostsUnderSimulation, context, () => among50(context)))]
     } finally {
       await rm(home, { recursive: true, force: true })
     }
@@ -80,7 +86,7 @@ async function atRest(hosts: number, context: BenchContext): Promise<BenchRow[]>
 }
 
 /** One real host among 50: 45 hosts that only send heartbeats are put into the store; their addresses are on another host's NICs. */
-async function among50(home: string, context: BenchContext): Promise<BenchRow[]> {
+async function among50(context: BenchContext): Promise<BenchRow[]> {
   const bearer = `h${hostsUnderSimulation}`
   context.log(`Simulating ${hostsInAll - hostsUnderSimulation} hosts on ${bearer}`)
   const real = await storedHosts()
@@ -89,7 +95,7 @@ async function among50(home: string, context: BenchContext): Promise<BenchRow[]>
   const simulator = await startSimulator(bearer, { hosts: [...real, ...simulated], simulated: simulated.map((host) => host.name) })
   try {
     for (const host of simulated) await etcdctl(['put', keys.host(host.name), JSON.stringify(host)])
-    const heard = await untilHeard(home, simulated)
+    const heard = await untilHeard(simulated)
     const [usage] = await measure(['h1'], context)
     const cluster = usage!.get('cluster')!
     return [
@@ -98,7 +104,7 @@ async function among50(home: string, context: BenchContext): Promise<BenchRow[]>
         value: cluster.cpuPercent,
         unit: '% of a core',
         goal: { max: goals.cpuPercentAt50 },
-        note: `${heard} of ${simulated.length} simulated hosts heard`,
+        note: `hears ${heard} simulated paths beside those of ${hostsUnderSimulation - 1} real hosts`,
       },
       {
         figure: `memory of cluster, PSS, one host among ${hostsInAll}`,
@@ -121,28 +127,34 @@ interface Measured {
 async function measure(hosts: readonly string[], { quick, log }: BenchContext): Promise<Map<Part, Measured>[]> {
   const settleMs = quick ? 5000 : 30_000
   const windowMs = quick ? 10_000 : 60_000
-  log(`Letting it settle for ${settleMs / 1000} s, then measuring for ${windowMs / 1000} s`)
-  await sleep(settleMs)
   const state = await readState(lab)
   const look = () => hosts.map((host) => agentUsage(state!.hosts[host]!.init!.pid))
+  await untilComplete(hosts, look)
+  log(`Letting it settle for ${settleMs / 1000} s, then measuring for ${windowMs / 1000} s`)
+  await sleep(settleMs)
   const startMs = performance.now()
   const before = look()
   await sleep(windowMs)
   const after = look()
   const seconds = (performance.now() - startMs) / 1000
-  return hosts.map((host, index) => {
-    const usage = (from: Map<Part, Usage>, part: Part): Usage => {
-      const found = from.get(part)
-      if (found) return found
-      throw new HoldfastError('step-failed', `${part} does not run on ${host}`, `Look at /var/log/holdfast on ${host}.`)
-    }
-    return new Map(
-      parts.map((part) => {
-        const [first, last] = [usage(before[index]!, part), usage(after[index]!, part)]
-        return [part, { pssBytes: last.pssBytes, cpuPercent: ((last.cpuSeconds - first.cpuSeconds) / seconds) * 100 }]
-      }),
-    )
+  return before.map((from, index) => {
+    const to = after[index]!
+    const used = (part: Part): Measured => ({
+      pssBytes: to.get(part)!.pssBytes,
+      cpuPercent: ((to.get(part)!.cpuSeconds - from.get(part)!.cpuSeconds) / seconds) * 100,
+    })
+    return new Map(parts.map((part) => [part, used(part)]))
   })
+}
+
+/** Members of the store are added one after the other when the hosts are up already. */
+async function untilComplete(hosts: readonly string[], look: () => Map<Part, Usage>[]): Promise<void> {
+  for (const deadlineMs = performance.now() + 60_000; ; await sleep(500)) {
+    const missing = look().flatMap((usage, index) => parts.filter((part) => !usage.has(part)).map((part) => `${part} on ${hosts[index]}`))
+    if (missing.length === 0) return
+    if (performance.now() > deadlineMs)
+      throw new HoldfastError('timeout', `Not running after 60 s: ${missing.join(', ')}`, 'Look at /var/log/holdfast there.')
+  }
 }
 
 async function storedHosts(): Promise<HostDoc[]> {
@@ -195,18 +207,38 @@ async function startSimulator(bearer: string, input: SimulatorInput) {
   return child
 }
 
-/** How many of the simulated hosts the real ones hear; throws when they do not hear most of them within 60 s. */
-async function untilHeard(home: string, simulated: readonly HostDoc[]): Promise<number> {
+/** How many heartbeat paths from simulated hosts h1 watches; waits until it hears them. */
+async function untilHeard(simulated: readonly HostDoc[]): Promise<number> {
+  const names = new Set(simulated.map((host) => host.name))
   for (const deadlineMs = performance.now() + 60_000; ; await sleep(1000)) {
-    const status = JSON.parse(await holdfast(home, 'status', '--json')) as Status
-    const heard = simulated.filter(({ name }) => status.hosts.some((host) => host.name === name && host.state === 'up')).length
-    if (heard >= simulated.length * 0.9) return heard
-    if (performance.now() > deadlineMs)
-      throw new HoldfastError(
-        'timeout',
-        `Only ${heard} of ${simulated.length} simulated hosts are heard`,
-        'Look at the heartbeats with tcpdump on h1.',
-      )
+    const watched = (await pathsOfH1()).filter((path) => names.has(path.to))
+    const heard = watched.filter((path) => path.state === 'up').length
+    if (heard > 0 && heard === watched.length) return heard
+    if (performance.now() < deadlineMs) continue
+    throw new HoldfastError(
+      'timeout',
+      `h1 hears ${heard} of the ${watched.length} simulated paths that it watches`,
+      'Look at /var/log/holdfast/cluster.log on h1.',
+    )
+  }
+}
+
+/** What h1's cluster module reports of its paths, asked at its own socket. */
+async function pathsOfH1(): Promise<Path[]> {
+  const run = `/proc/${(await readState(lab))!.hosts['h1']!.init!.pid}/root/run/holdfast`
+  const socket = readdirSync(run).find((file) => /^cluster\..*\.sock$/.test(file))
+  const webSocket = new WebSocket(`ws+unix:${run}/${socket}:/v1/cluster/rpc`, {
+    headers: { 'x-holdfast-identity': 'bench', 'x-holdfast-role': 'viewer' },
+  })
+  try {
+    const link = new RPCLink({ websocket: webSocket as unknown as globalThis.WebSocket })
+    const client: ContractRouterClient<typeof clusterContract> = createORPCClient(link)
+    for await (const frame of await client.sync.watch({})) {
+      if (frame.type === 'snapshot') return frame.items.map(parseEntity).flatMap((entity) => (entity?.kind === 'path' ? [entity.doc] : []))
+    }
+    return []
+  } finally {
+    webSocket.terminate()
   }
 }
 
