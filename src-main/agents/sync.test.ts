@@ -31,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync())
 
 const eventually = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 15_000, interval: 20 })
-const ids = async (kind: string) => (await inventory.reports('lab', [kind])).map(({ id }) => id).sort()
+const ids = async (kind: string) => (await inventory.reports('lab', { only: [kind] })).map(({ id }) => id).sort()
 const sample = (atMs: number) => ({ atMs, cpu: 0.5, memoryUsedBytes: 1, load1: 0, nics: {}, disks: {} })
 
 function sync(agents: TestAgent[], more: Partial<SyncOptions> = {}): Sync {
@@ -123,7 +123,7 @@ test('without a majority nobody is forgotten', async () => {
   await eventually(() => expect(running.sources().map(({ host }) => host)).toContain('h2'))
   first.restart('cluster').put(clusterObject(false) as Put)
   first.cut()
-  await eventually(async () => expect((await inventory.reports('lab', ['cluster']))[0]!.doc.quorum).toBe(false))
+  await eventually(async () => expect((await inventory.reports('lab', { only: ['cluster'] }))[0]!.doc.quorum).toBe(false))
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(running.sources().map(({ host }) => host)).toContain('h2')
   expect(await ids('host')).toEqual(['h1', 'h2'])

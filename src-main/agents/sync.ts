@@ -161,7 +161,7 @@ export class Sync implements AsyncDisposable {
   /** Makes links to the hosts that the cluster has, and ends those to hosts that it no longer has. */
   async #reconcile(): Promise<void> {
     const { inventory, context, endpoints } = this.#options
-    const reports = await inventory.reports(context, ['host', 'cluster'])
+    const reports = await inventory.reports(context, { only: ['host', 'cluster'] })
     if (this.#stop.signal.aborted) return
     const merged = mergeReports(reports, this.sources(), Date.now())
     const port = endpoints[0]?.split(':').at(-1) ?? '7443'

@@ -3,6 +3,7 @@ import type { Sample } from '../../core/model/sample.ts'
 import type { Task } from '../../core/model/task.ts'
 import type { Context, Contexts } from '../contexts/contexts.ts'
 import type { Inventory } from '../inventory/inventory.ts'
+import type { Report } from '../inventory/merge.ts'
 import type { TaskCentre } from '../tasks/task-centre.ts'
 import type { Live } from './live.ts'
 import { Signal } from './signal.ts'
@@ -15,6 +16,9 @@ const gatherMs = 30
 const maxWaiting = 50_000
 const maxWaitingSamples = 10_000
 const eventsAtStart = 2000
+/** What a window shows first comes in the snapshot; the many small parts of hosts follow in deltas of this many, so that it need not wait for them. */
+const firstKinds = ['cluster', 'member', 'host', 'facts', 'module']
+const chunk = 5000
 
 type Item = Extract<FeedFrame, { type: 'snapshot' }>['items'][number]
 type Del = Extract<FeedFrame, { type: 'delta' }>['dels'][number]
@@ -66,7 +70,11 @@ export async function* feed(services: FeedServices, signal: AbortSignal | undefi
       fresh = false
       // Changes from here on are told after the snapshot; one that is in it already is told twice, which does no harm.
       waiting.clear()
-      yield { type: 'snapshot', ...head, items: await everything(services, context) }
+      yield { type: 'snapshot', ...head, items: await first(inventory, context) }
+      const more = await rest(services, context)
+      for (let start = 0; start < more.length && !fresh; start += chunk) {
+        yield { type: 'delta', ...head, rev: ++rev, puts: more.slice(start, start + chunk), dels: [] }
+      }
     } else {
       const changes = [...waiting.values()]
       waiting.clear()
@@ -81,10 +89,19 @@ export async function* feed(services: FeedServices, signal: AbortSignal | undefi
   }
 }
 
-async function everything({ inventory, tasks }: FeedServices, context: Context | null): Promise<Item[]> {
-  const reports = context ? [...(await inventory.reports(context.name)), ...(await inventory.events(context.name, eventsAtStart))] : []
-  const items = reports.map(({ reporter, kind, id, atMs, doc }) => ({ reporter, kind, id, atMs, doc }))
-  return [...items, ...(await tasks.list()).map(itemOfTask)]
+async function first(inventory: Inventory, context: Context | null): Promise<Item[]> {
+  return context ? (await inventory.reports(context.name, { only: firstKinds })).map(itemOf) : []
+}
+
+async function rest({ inventory, tasks }: FeedServices, context: Context | null): Promise<Item[]> {
+  const reports = context
+    ? [...(await inventory.reports(context.name, { except: [...firstKinds, 'event'] })), ...(await inventory.events(context.name, eventsAtStart))]
+    : []
+  return [...reports.map(itemOf), ...(await tasks.list()).map(itemOfTask)]
+}
+
+function itemOf({ reporter, kind, id, atMs, doc }: Report): Item {
+  return { reporter, kind, id, atMs, doc }
 }
 
 function itemOfTask(task: Task): Item {

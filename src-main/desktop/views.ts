@@ -64,14 +64,14 @@ export class Views {
       return { items: events.map(item), ...ageOf(events.filter(({ reporter }) => reporter !== 'laptop').map(seen)) }
     }
     if (kind === 'switches' || kind === 'links') {
-      const reports = mergeReports(await inventory.reports(context.name, ['cluster', 'host', 'nic', 'neighbour']), sources, Date.now())
+      const reports = mergeReports(await inventory.reports(context.name, { only: ['cluster', 'host', 'nic', 'neighbour'] }), sources, Date.now())
       const topology = topologyOf({ entities: understood(reports), sources, nowMs: Date.now() })
       const items =
         kind === 'switches' ? topology.switches.map((one) => ({ ...one, id: one.name })) : topology.links.map((one) => ({ ...one, id: linkId(one) }))
       return { items, ...ageOf(reports.filter((report) => report.kind === 'neighbour').map(seen)) }
     }
     const wanted = kindOf[kind]!
-    const reports = mergeReports(await inventory.reports(context.name, [wanted, 'cluster']), sources, Date.now()).filter(
+    const reports = mergeReports(await inventory.reports(context.name, { only: [wanted, 'cluster'] }), sources, Date.now()).filter(
       (report) => report.kind === wanted,
     )
     const items = reports.sort((a, b) => naturalOrder.compare(a.id, b.id)).map(item)
@@ -82,7 +82,7 @@ export class Views {
 
   async #status(context: Context): Promise<Status> {
     const { inventory, live } = this.#services
-    const entities = await inventory.reports(context.name, ['cluster', 'host', 'path', 'module'])
+    const entities = await inventory.reports(context.name, { only: ['cluster', 'host', 'path', 'module'] })
     const sources = await live.sources(context.name)
     return statusOf({ name: context.clusterName, entities: understood(entities), sources, nowMs: Date.now() })
   }

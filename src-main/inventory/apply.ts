@@ -1,6 +1,7 @@
 import type { Position, SyncFrame } from '../../core/contract/agent/sync.ts'
 import { sql, type ReadableDb, type WritableDb } from './database.ts'
-import { indexText, searchable, type StoredObject } from './words.ts'
+import { indexWords, nextRow, unindexWords, wordsOf } from './search-index.ts'
+import type { StoredObject } from './words.ts'
 
 /** Events kept for each context, oldest dropped first, whatever the agents' own logs still hold. */
 export const maxEvents = 100_000
@@ -49,9 +50,6 @@ export function contextId(db: WritableDb, name: string): number {
 export function findContext(db: ReadableDb, name: string): number | undefined {
   return sql<{ id: number }>(db, 'SELECT id FROM contexts WHERE name = ?').get(name)?.id
 }
-
-/** Token that every indexed text of a context begins with, so that a search stays within it. */
-export const contextToken = (context: number): string => `context:${context}`
 
 function sourceRow(db: WritableDb, context: number, name: SourceName): SourceRow {
   const find = sql<SourceRow>(db, 'SELECT id, epoch, rev FROM sources WHERE context = ? AND host = ? AND module = ?')
@@ -149,11 +147,15 @@ class SourceWriter {
     const { kind, id, atMs } = object
     const doc = JSON.stringify(object.doc)
     if (row && row.doc === doc && row.at_ms === atMs) return
-    const { title, words } = wordsOf(this.#context, object)
+    const { title, words } = wordsOf(object)
     let rowid = row?.rowid
     if (rowid === undefined) {
-      const insert = sql(db, 'INSERT INTO entities (source, kind, id, at_ms, received_at_ms, doc, title, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-      rowid = Number(insert.run(this.#source, kind, id, atMs, this.#receivedAtMs, doc, title, words).lastInsertRowid)
+      rowid = nextRow(db, this.#context, kind)
+      const insert = sql(
+        db,
+        'INSERT INTO entities (rowid, source, kind, id, at_ms, received_at_ms, doc, title, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      insert.run(rowid, this.#source, kind, id, atMs, this.#receivedAtMs, doc, title, words)
     } else {
       sql(db, 'UPDATE entities SET at_ms = ?, received_at_ms = ?, doc = ?, title = ?, words = ? WHERE rowid = ?').run(
         atMs,
@@ -165,34 +167,17 @@ class SourceWriter {
       )
     }
     if (words !== (row?.words ?? null)) {
-      if (row?.words) unindexWords(db, row)
-      if (words) indexWords(db, { rowid, kind }, words)
+      if (row && row.words !== null) unindexWords(db, row)
+      if (words !== null) indexWords(db, { rowid, kind }, words)
     }
     this.#changes.puts.push(index)
   }
 
   #remove(row: EntityRow): void {
-    if (row.words) unindexWords(this.#db, row)
+    if (row.words !== null) unindexWords(this.#db, row)
     sql(this.#db, 'DELETE FROM entities WHERE rowid = ?').run(row.rowid)
     this.#changes.dels.push({ kind: row.kind, id: row.id })
   }
-}
-
-/** What an object is shown and found by; nulls when it is not searched. */
-export function wordsOf(context: number, object: StoredObject): { title: string | null; words: string | null } {
-  const found = searchable(object)
-  return found ? { title: found.title, words: `${contextToken(context)} ${indexText(object, found)}` } : { title: null, words: null }
-}
-
-/** Adds an object to the search indexes. Events are many and are looked for by whole words alone. */
-export function indexWords(db: WritableDb, row: { rowid: number; kind: string }, words: string): void {
-  sql(db, 'INSERT INTO words (rowid, text) VALUES (?, ?)').run(row.rowid, words)
-  if (row.kind !== 'event') sql(db, 'INSERT INTO pieces (rowid, text) VALUES (?, ?)').run(row.rowid, words)
-}
-
-function unindexWords(db: WritableDb, row: { rowid: number; kind: string }): void {
-  sql(db, 'DELETE FROM words WHERE rowid = ?').run(row.rowid)
-  if (row.kind !== 'event') sql(db, 'DELETE FROM pieces WHERE rowid = ?').run(row.rowid)
 }
 
 /** Adds one object of the laptop's own, outside of any log. */
@@ -234,7 +219,7 @@ export function forgetHost(db: WritableDb, context: string, host: string): { kin
     )
     const gone = rows.all(id, host)
     for (const row of gone) {
-      if (row.words) unindexWords(db, row)
+      if (row.words !== null) unindexWords(db, row)
       sql(db, 'DELETE FROM entities WHERE rowid = ?').run(row.rowid)
     }
     sql(db, 'DELETE FROM samples WHERE context = ? AND host = ?').run(id, host)

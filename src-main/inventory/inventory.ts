@@ -7,7 +7,7 @@ import type { Sample } from '../../core/model/sample.ts'
 import type { SearchHit } from '../../core/contract/desktop/inventory.ts'
 import type { FrameResult, ReceivedFrame, SourceName } from './apply.ts'
 import type { Report } from './merge.ts'
-import type { ReportRow, SourceRow } from './read.ts'
+import type { Kinds, ReportRow, SourceRow } from './read.ts'
 import type { ReaderApi } from './reader.worker.ts'
 import { callWorker, type Remote } from './rpc.ts'
 import type { StoredObject } from './words.ts'
@@ -171,8 +171,8 @@ export class Inventory implements AsyncDisposable {
     await this.#write(() => this.#writer.forgetContext(context))
   }
 
-  /** What each source reports, of all kinds but events or of some kinds. See merge.ts for one document an object. */
-  async reports(context: string, kinds?: readonly string[]): Promise<(Report & { receivedAtMs: number; module: string })[]> {
+  /** What each source reports; events only where they are named. See merge.ts for one document an object. */
+  async reports(context: string, kinds: Kinds = { except: ['event'] }): Promise<(Report & { receivedAtMs: number; module: string })[]> {
     return parseRows(await this.#read(() => this.#reader.reports(context, kinds)))
   }
 

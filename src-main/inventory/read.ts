@@ -23,10 +23,14 @@ export interface SourceRow {
 const columns = 'e.kind, e.id, e.at_ms AS atMs, e.received_at_ms AS receivedAtMs, s.host AS reporter, s.module, e.doc'
 const ofContext = 'FROM entities e JOIN sources s ON s.id = e.source JOIN contexts c ON c.id = s.context WHERE c.name = ?'
 
-/** Everything but events that any source of a context reports, or only some kinds. */
-export function reports(db: ReadableDb, context: string, kinds?: readonly string[]): ReportRow[] {
-  if (!kinds) return sql<ReportRow>(db, `SELECT ${columns} ${ofContext} AND e.kind <> 'event'`).all(context)
-  return kinds.flatMap((kind) => sql<ReportRow>(db, `SELECT ${columns} ${ofContext} AND e.kind = ?`).all(context, kind))
+/** Which kinds to read: only these, or all but these. */
+export type Kinds = { only: readonly string[] } | { except: readonly string[] }
+
+/** What any source of a context reports, of some kinds. */
+export function reports(db: ReadableDb, context: string, kinds: Kinds): ReportRow[] {
+  const [names, condition] = 'only' in kinds ? [kinds.only, 'IN'] : [kinds.except, 'NOT IN']
+  const list = JSON.stringify(names)
+  return sql<ReportRow>(db, `SELECT ${columns} ${ofContext} AND e.kind ${condition} (SELECT value FROM json_each(?))`).all(context, list)
 }
 
 /** The newest events of a context, newest first. */

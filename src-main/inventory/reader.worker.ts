@@ -4,7 +4,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import { positionOf, type SourceName } from './apply.ts'
 import { openReadable, schemaVersion, type ReadableDb } from './database.ts'
 import { inventoryMigrations } from './migrations/index.ts'
-import { events, reports, sources } from './read.ts'
+import { events, reports, sources, type Kinds } from './read.ts'
 import { serve } from './rpc.ts'
 import { lastSampleMs, samplesSince } from './samples.ts'
 import { search } from './search.ts'
@@ -34,7 +34,7 @@ const api = {
     return false
   },
   close,
-  reports: (context: string, kinds?: readonly string[]) => reports(db(), context, kinds),
+  reports: (context: string, kinds: Kinds) => reports(db(), context, kinds),
   events: (context: string, limit: number) => events(db(), context, limit),
   sources: (context: string) => sources(db(), context),
   position: (source: SourceName) => positionOf(db(), source),

@@ -64,15 +64,12 @@ export function hitOf(object: StoredObject): SearchHit | null {
   return { ...target, title: found.title, detail: found.detail }
 }
 
-/** Text of the word index: each word whole, and its parts where it has any (`h2/eth0`, `a-b`), each once, in lower case. */
-export function indexText(object: StoredObject, found: Searchable): string {
-  const whole = [object.id, found.title, ...found.words].flatMap((part) =>
+/** What an object is found by: its id, title and words, each once, in lower case. */
+export function textOf(object: StoredObject, found: Searchable): string {
+  const all = [object.id, found.title, ...found.words].flatMap((part) =>
     text(part)
       .toLowerCase()
       .split(/[\s,;()"']+/),
   )
-  const all = new Set(whole)
-  for (const word of whole) for (const part of word.split(/[^\p{L}\p{N}.:]+/u)) if (part) all.add(part)
-  all.delete('')
-  return [...all].join(' ')
+  return [...new Set(all)].filter(Boolean).join(' ')
 }

@@ -1,5 +1,5 @@
-import { indexWords, wordsOf } from '../apply.ts'
 import { sql, type Migration } from '../database.ts'
+import { indexWords, nextRow, wordsOf } from '../search-index.ts'
 
 interface Row {
   rowid: number
@@ -12,8 +12,8 @@ interface Row {
 
 /**
  * Search over all objects. `title` and `words` are what words.ts makes of a document; an object without words is not searched.
- * Both indexes are contentless (rowid = entities.rowid) and kept by apply.ts, only when the words changed:
- * `words` finds whole words and their beginnings, `pieces` any three letters in a row.
+ * Both indexes are contentless (rowid = entities.rowid, see search-index.ts) and kept by apply.ts, only when the words changed:
+ * `words` finds whole words and beginnings of up to three letters, `pieces` any three letters or more in a row.
  */
 export default {
   version: 3,
@@ -25,15 +25,16 @@ export default {
 
       CREATE VIRTUAL TABLE words USING fts5(
         text, content = '', contentless_delete = 1, detail = none,
-        tokenize = "unicode61 remove_diacritics 2 tokenchars '.:-_/'", prefix = '2 3'
+        tokenize = "unicode61 remove_diacritics 2 tokenchars '.:-_'", prefix = '1 2 3'
       );
       CREATE VIRTUAL TABLE pieces USING fts5(text, content = '', contentless_delete = 1, tokenize = 'trigram');
     `)
     const rows = sql<Row>(db, 'SELECT e.rowid, s.context, kind, e.id, at_ms, doc FROM entities e JOIN sources s ON s.id = e.source').all()
     for (const { rowid, context, kind, id, at_ms, doc } of rows) {
-      const { title, words } = wordsOf(context, { kind, id, atMs: at_ms, doc: JSON.parse(doc) as Record<string, unknown> })
-      sql(db, 'UPDATE entities SET title = ?, words = ? WHERE rowid = ?').run(title, words, rowid)
-      if (words !== null) indexWords(db, { rowid, kind }, words)
+      const fresh = nextRow(db, context, kind)
+      const { title, words } = wordsOf({ kind, id, atMs: at_ms, doc: JSON.parse(doc) as Record<string, unknown> })
+      sql(db, 'UPDATE entities SET rowid = ?, title = ?, words = ? WHERE rowid = ?').run(fresh, title, words, rowid)
+      if (words !== null) indexWords(db, { rowid: fresh, kind }, words)
     }
   },
 } satisfies Migration
