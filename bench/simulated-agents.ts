@@ -48,7 +48,7 @@ export class SimulatedAgents {
     return {
       host: nameOf(host),
       watch: frames,
-      async *samples (_sinceMs, signal) {
+      async *samples(_sinceMs, signal) {
         await pause(2 ** 30, signal)
       },
       [Symbol.dispose]: () => {},
