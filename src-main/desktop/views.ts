@@ -11,7 +11,7 @@ import type { TaskCentre } from '../tasks/task-centre.ts'
 import type { Live } from './live.ts'
 
 /** How long an answer may wait for agents, in milliseconds: the command line answers within three seconds. */
-const refreshMs = 2000
+const refreshMs = 1500
 const maxListed = 100_000
 
 /** The kind of document that a list is made of; absent for what is derived or the laptop's own. */
