@@ -92,8 +92,11 @@ export function planMembership(
   // What is dead goes before anything is added: it counts in the majority and cannot help.
   const deadLeaver = voters.find((member) => !member.well && !stays(member))
   if (deadLeaver && survivesWithout(deadLeaver)) return remove(deadLeaver, 'its host leaves')
+  // Where a host wants to leave, the dead must not hold it back.
+  const someoneLeaves = voters.some((member) => !stays(member))
   const dead = voters.find((member) => !member.well && member.sinceMs >= timings.replaceAfterMs)
-  if (dead && survivesWithout(dead) && (candidates.length > 0 || byName.get(dead.host)?.alive)) return remove(dead, 'it was dead for too long')
+  if (dead && survivesWithout(dead) && (candidates.length > 0 || byName.get(dead.host)?.alive || someoneLeaves))
+    return remove(dead, 'it was dead for too long')
 
   const stayingVoters = voters.filter(stays)
   const allWell = wellVoters.length === voters.length

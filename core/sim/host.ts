@@ -1,8 +1,9 @@
-import { HeartbeatReceiver, HeartbeatSender, type SealerFor, type SenderState } from '../cluster/heartbeat.ts'
+import { HeartbeatReceiver, HeartbeatSender, type SenderState } from '../cluster/heartbeat.ts'
 import { Leadership, leaderTimings, type LeaderTimings, type LeadershipPort, type Term } from '../cluster/leadership.ts'
 import { watchPlan, type PlanHost } from '../cluster/watch-plan.ts'
 import { PathWatcher, watchTimings, type PathChange } from '../cluster/watcher.ts'
 import { planes, type Plane } from '../model/common.ts'
+import { createSealerFor } from './check-sum.ts'
 import { ProcessEnv, type World } from './env.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimStore } from './store.ts'
@@ -185,22 +186,4 @@ export class SimHost {
   }
 }
 
-/** No secret, only a check sum that depends on everything the real tag does: simulations forge nothing they could compute. */
-const simSealerFor: SealerFor = (sender, incarnation, boot) => {
-  const tag = (nonce: Uint8Array, associated: Uint8Array, plain: Uint8Array) => {
-    const bytes = new Uint8Array(16)
-    let h = 0x811c9dc5
-    const text = new TextEncoder().encode(`${sender}\n${incarnation}\n${boot}`)
-    for (const part of [text, nonce, associated, plain]) for (const byte of part) h = Math.imul(h ^ byte, 0x01000193)
-    new DataView(bytes.buffer).setUint32(0, h >>> 0)
-    return bytes
-  }
-  return {
-    seal: (nonce, associated, plain) => new Uint8Array([...plain, ...tag(nonce, associated, plain)]),
-    open: (nonce, associated, sealed) => {
-      const plain = sealed.subarray(0, sealed.length - 16)
-      const expected = tag(nonce, associated, plain)
-      return sealed.subarray(sealed.length - 16).every((byte, index) => byte === expected[index]) ? plain : null
-    },
-  }
-}
+const simSealerFor = createSealerFor()
