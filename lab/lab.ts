@@ -22,6 +22,8 @@ export interface LabDescription {
   clusterName: string
   /** Address meant for the cluster, as CIDR on the mgmt plane. */
   clusterIp: string
+  /** The laptop's own address on the mgmt plane; it goes with the lab. */
+  laptopAddress: string
   sshKeyPath: string
   sshPublicKey: string
   /** File (0600) with the root password of every host. */
@@ -162,6 +164,7 @@ async function describe(state: LabState): Promise<LabDescription> {
     dir: labDir(name),
     clusterName: name,
     clusterIp: plan.clusterIp,
+    laptopAddress: plan.laptop.address,
     sshKeyPath: sshKeyPath(name),
     sshPublicKey: (await readFile(`${sshKeyPath(name)}.pub`, 'utf8')).trim(),
     rootPasswordPath: rootPasswordPath(name),

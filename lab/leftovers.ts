@@ -1,6 +1,7 @@
 import { access, readFile, readdir, rmdir } from 'node:fs/promises'
 import { detachDisks } from './disks.ts'
 import { cgroup2Dir, cgroupOf, killLab, until } from './machine.ts'
+import { fallbackRoute } from './network.ts'
 import { planLab } from './plan.ts'
 import { capture, run } from './run.ts'
 import { labDir, labNames, labsDir, readState } from './state.ts'
@@ -36,6 +37,8 @@ export async function removeLab(name: string): Promise<boolean> {
     // The laptop's NIC goes with its peer in the switch; waiting for it is waiting for the namespaces.
     const { nic } = planLab(state.slot, 1).laptop
     await until(async () => !(await readdir('/sys/class/net')).includes(nic), 10_000, `${nic} to go`)
+    // Not there if the lab was killed before it was wired.
+    await capture(['ip', 'route', 'del', ...fallbackRoute(planLab(state.slot, 1)).split(' ')])
   }
   await detachDisks(name)
   for (const path of mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), dir)) await unmount(path)

@@ -65,7 +65,14 @@ export async function wireSwitches(plan: LabPlan, switchPids: SwitchPids, hosts:
     switchPids.tor2,
     planes.map((plane) => `link set dev ${plan.trunk[plane].tor2.port} master ${bridgeOf(plane)} up`),
   )
-  await run(['ip', '-batch', '-'], { input: `link set dev ${laptop.nic} up\naddress add ${laptop.address}/24 dev ${laptop.nic}\n` })
+  await run(['ip', '-batch', '-'], {
+    input: `link set dev ${laptop.nic} up\naddress add ${laptop.address}/24 dev ${laptop.nic}\nroute replace ${fallbackRoute(plan)}\n`,
+  })
+}
+
+/** What the machine does with the lab's packets while its own link to it is cut: they must not leave by the default route. In ip-route(8)'s words. */
+export function fallbackRoute(plan: LabPlan): string {
+  return `unreachable ${plan.prefixes.mgmt}.0/24 metric 65535`
 }
 
 /** The lines of ip(8) with which a host sets up its own NICs at boot. */

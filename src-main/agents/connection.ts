@@ -77,6 +77,7 @@ export class AgentConnection implements Disposable {
       handshakeTimeout: connectTimeoutMs,
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
+      ...(credentials.localAddress !== undefined && { localAddress: credentials.localAddress }),
     })
     return await new Promise((resolve, reject) => {
       const fail = (error: Error) => {

@@ -19,6 +19,8 @@ const storedSchema = z.looseObject({
   certificatePem: pem,
   /** Where the private key lies: a store of secrets, a 0600 file beside the context, or nowhere (a recording). */
   key: z.enum(['store', 'file', 'none']),
+  /** The laptop's address to connect from. A lab's goes with the lab, so that nothing meant for a lab that is down leaves the machine. */
+  localAddress: z.ipv4().optional(),
 })
 
 /** A cluster as this laptop knows it, without its private key. */
@@ -30,6 +32,7 @@ export interface Credentials {
   caPem: string
   certificatePem: string
   keyPem: string
+  localAddress?: string | undefined
 }
 
 /**
@@ -106,6 +109,11 @@ export class Contexts {
     this.#write({ ...this.get(name), endpoints: [...new Set(endpoints)] })
   }
 
+  /** Connects to its agents from this address of the laptop alone. */
+  setLocalAddress(name: string, localAddress: string): void {
+    this.#write({ ...this.get(name), localAddress })
+  }
+
   /** Forgets a context and its key. */
   async remove(name: string): Promise<void> {
     const context = this.get(name)
@@ -115,7 +123,7 @@ export class Contexts {
 
   /** Throws `read-only` for a recording, `vault-locked` or `passphrase-wrong` when the key cannot be had, `bad-input` when it is gone. */
   async credentials(name: string): Promise<Credentials> {
-    const { clusterId, caPem, certificatePem, key } = this.get(name)
+    const { clusterId, caPem, certificatePem, key, localAddress } = this.get(name)
     if (key === 'none')
       throw new HoldfastError('read-only', `${name} is a recording; there is no cluster behind it`, 'Use the context of a live cluster.')
     const keyPem = key === 'file' ? readText(join(this.#dir, name, 'client.key')) : await this.#secrets.get(secretName(name))
@@ -126,7 +134,7 @@ export class Contexts {
         `Remove the context and add one of the cluster's hosts again.`,
       )
     }
-    return { clusterId, caPem, certificatePem, keyPem }
+    return { clusterId, caPem, certificatePem, keyPem, localAddress }
   }
 
   #names(): string[] {

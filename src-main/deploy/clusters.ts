@@ -61,6 +61,11 @@ export class Clusters {
     if (sameCertificate(this.caPem(context), caPem)) await this.#contexts.remove(context)
   }
 
+  /** Connects to a cluster's agents from this address of the laptop alone. */
+  connectFrom(context: string, localAddress: string): void {
+    this.#contexts.setLocalAddress(context, localAddress)
+  }
+
   addEndpoint(context: string, endpoint: string): void {
     this.#contexts.setEndpoints(context, [...this.#contexts.get(context).endpoints, endpoint])
   }
@@ -123,7 +128,7 @@ async function firstOf<T extends { connection: Disposable }>(
   } catch (error) {
     const errors = error instanceof AggregateError ? error.errors : [error]
     if (errors.length === 1) throw errors[0]
-    throw new HoldfastError('offline', `No agent of ${context} answers.`, 'Check the network of this laptop and that the hosts have power.', {
+    throw new HoldfastError('offline', `No agent of ${context} answers`, 'Check the network of this laptop and that the hosts have power.', {
       reasons: Object.fromEntries(endpoints.map((endpoint, index) => [endpoint, (errors[index] as Error | undefined)?.message])),
     })
   }

@@ -41,6 +41,7 @@ export async function labUpFull(services: LabServices, { name, hosts, onStep }: 
   const present = await agentsThatAnswer(services.clusters, lab)
   const missing = lab.hosts.filter((host) => !present.has(host.name))
   if (missing.length > 0) await install(services, lab, missing, present.size === 0, onStep)
+  services.clusters.connectFrom(lab.clusterName, lab.laptopAddress)
   return await untilUp(services, lab, onStep)
 }
 
@@ -100,7 +101,7 @@ async function untilUp(services: LabServices, lab: LabDescription, onStep: (line
     const what = down.length > 0 ? `${down.map((host) => host.name).join(', ')} are not up` : 'the cluster has no leader'
     throw new HoldfastError(
       'timeout',
-      `After ${upTimeoutMs / 1000} s ${what}.`,
+      `After ${upTimeoutMs / 1000} s ${what}`,
       `Look at holdfast status and at /var/log/holdfast on the hosts (holdfast lab exec ${lab.hosts[0]?.name} --name ${lab.name} -- ls /var/log/holdfast).`,
     )
   }
