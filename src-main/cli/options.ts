@@ -16,7 +16,7 @@ export function wholeNumber(call: Call, name: string): number | undefined {
   const text = option(call, name)
   if (text === undefined) return undefined
   if (/^-?\d{1,9}$/.test(text)) return Number(text)
-  throw new UsageError(`--${name} wants a whole number, not ${JSON.stringify(text)}.`, 'Leave it out or correct it.')
+  throw new UsageError(`--${name} wants a whole number, not ${JSON.stringify(text)}`, 'Leave it out or correct it.')
 }
 
 /** A secret from a file, without the line end that editors leave; secrets are never options themselves, because others see those in lists of processes. */
@@ -26,6 +26,6 @@ export function secretFromFile(call: Call, name: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
-    throw new UsageError(`The file of --${name} cannot be read: ${(error as Error).message}.`, 'Name a file that you may read.')
+    throw new UsageError(`The file of --${name} cannot be read: ${(error as Error).message}`, 'Name a file that you may read.')
   }
 }

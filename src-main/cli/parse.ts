@@ -31,14 +31,14 @@ export function parseCommandLine(argv: readonly string[]): Request {
   if (!command) {
     const wrong = rest.find((word) => !word.startsWith('-'))
     if (wrong === undefined) return { type: 'help', words }
-    throw new UsageError(`There is no command ${JSON.stringify([...words, wrong].join(' '))}.`, help)
+    throw new UsageError(`There is no command ${JSON.stringify([...words, wrong].join(' '))}`, help)
   }
   const { values, positionals } = parseWords(command, rest, help)
   const args = command.args ?? []
   const missing = args.find((arg, index) => !arg.optional && positionals[index] === undefined)
-  if (missing) throw new UsageError(`${missing.name} is missing.`, help)
+  if (missing) throw new UsageError(`${missing.name} is missing`, help)
   if (positionals.length > args.length && args.at(-1)?.rest !== true) {
-    throw new UsageError(`${JSON.stringify(positionals[args.length])} is one argument too many.`, help)
+    throw new UsageError(`${JSON.stringify(positionals[args.length])} is one argument too many`, help)
   }
   const { json, ...options } = values
   return { type: 'run', command, args: positionals, options, json: json === true }
@@ -51,7 +51,7 @@ function parseWords(command: Command, words: string[], help: string) {
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true })
     return { values: values as Record<string, string | boolean | undefined>, positionals }
   } catch (error) {
-    throw new UsageError(`${(error as Error).message.split('. ')[0]}.`, help)
+    throw new UsageError(`${(error as Error).message.split('. ')[0]}`, help)
   }
 }
 

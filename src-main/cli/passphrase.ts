@@ -6,7 +6,7 @@ import { HoldfastError } from '../../core/errors.ts'
 export async function askPassphrase(isNew: boolean): Promise<string> {
   const first = await askHidden(isNew ? 'New passphrase for the vault that keeps your keys: ' : 'Passphrase of the vault: ')
   if (isNew && first !== (await askHidden('Again: '))) {
-    throw new HoldfastError('passphrase-wrong', 'The two passphrases differ.', 'Run the command again.')
+    throw new HoldfastError('passphrase-wrong', 'The two passphrases differ', 'Run the command again.')
   }
   return first
 }

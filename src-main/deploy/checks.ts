@@ -24,7 +24,7 @@ export async function checkSystem(ssh: SshConnection): Promise<{ system: string;
   await checkShell(ssh)
   const [kernel = '', machine = '', uid = '', id = '', version = '', pretty = '', init = ''] = (await ssh.run(['sh', '-c', systemScript])).split('\n')
   const unsupported = (what: string, hint: string) =>
-    new HoldfastError('system-unsupported', `${ssh.label}: ${what}.`, hint, { kernel, machine, id, version })
+    new HoldfastError('system-unsupported', `${ssh.label}: ${what}`, hint, { kernel, machine, id, version })
   if (kernel !== 'Linux' || machine !== 'x86_64') {
     throw unsupported(`this is ${kernel} on ${machine}`, 'Holdfast’s agent runs on Linux on x86_64.')
   }
@@ -43,7 +43,7 @@ async function checkShell(ssh: SshConnection): Promise<void> {
   if (result.code === 0 && result.stdout === probe) return
   throw new HoldfastError(
     'system-unsupported',
-    `${ssh.label}: the account’s login shell is not a POSIX shell, or prints text of its own.`,
+    `${ssh.label}: the account’s login shell is not a POSIX shell, or prints text of its own`,
     'Give the account /bin/bash or /bin/sh (chsh), and let its start-up files print nothing.',
     { printed: result.stdout.slice(0, 200) },
   )
@@ -57,7 +57,7 @@ export async function checkClock(ssh: SshConnection, clusterOffsetMs: number | n
   if (!/^\d{13,}$/.test(printed)) {
     throw new HoldfastError(
       'step-failed',
-      `${ssh.label}: date printed ${JSON.stringify(printed.slice(0, 50))}.`,
+      `${ssh.label}: date printed ${JSON.stringify(printed.slice(0, 50))}`,
       'GNU date is needed on the host (package coreutils).',
     )
   }
@@ -67,7 +67,7 @@ export async function checkClock(ssh: SshConnection, clusterOffsetMs: number | n
   const wrong = judged.wrong === 'host' ? 'The host’s clock' : 'This laptop’s clock'
   throw new HoldfastError(
     'clock-skew',
-    `${ssh.label}: ${wrong} is ${describeOffset(judged.offsetMs)} ${judged.against}.`,
+    `${ssh.label}: ${wrong} is ${describeOffset(judged.offsetMs)} ${judged.against}`,
     judged.wrong === 'host'
       ? 'Set the host’s clock (`timedatectl set-ntp true`, or `date -u -s`), then try again.'
       : 'Set this laptop’s clock, then try again: the host and the cluster agree with each other.',
@@ -118,7 +118,7 @@ export async function checkSpace(ssh: SshConnection, packageBytes: number): Prom
     if (available >= needed) continue
     throw new HoldfastError(
       'disk-full',
-      `${ssh.label}: ${target} has ${mebibytes(available)} free, ${mebibytes(needed)} are needed for ${holding.join(' and ')}.`,
+      `${ssh.label}: ${target} has ${mebibytes(available)} free, ${mebibytes(needed)} are needed for ${holding.join(' and ')}`,
       `Free ${mebibytes(needed - available)} there, or mount more space, then try again.`,
       { fileSystem: target, availableBytes: available, neededBytes: needed },
     )
@@ -166,7 +166,7 @@ export async function checkPorts(ssh: SshConnection): Promise<void> {
     const who = holder ? `${holder.name} (process ${holder.pid})` : 'a program that does not show itself'
     throw new HoldfastError(
       'port-taken',
-      `${ssh.label}: ${wanted.protocol} port ${wanted.port}, needed for ${wanted.use}, is held by ${who}.`,
+      `${ssh.label}: ${wanted.protocol} port ${wanted.port}, needed for ${wanted.use}, is held by ${who}`,
       holder?.name === 'etcd'
         ? 'Stop it and keep it from starting (`systemctl disable --now etcd`): the agent runs an etcd of its own.'
         : `Stop ${holder?.name ?? 'it'} on the host or move it to another port, then try again.`,
@@ -189,7 +189,7 @@ export async function findNics(ssh: SshConnection, addresses: Partial<Record<Pla
       const has = interfaces.flatMap(({ ifname, addr_info }) => (ifname === 'lo' ? [] : addr_info.map(({ local }) => `${local} on ${ifname}`)))
       throw new HoldfastError(
         'bad-input',
-        `${ssh.label}: no interface has the ${plane} address ${address}.`,
+        `${ssh.label}: no interface has the ${plane} address ${address}`,
         `Give the host that address, or name one that it has: ${has.join(', ') || 'none'}.`,
         { plane, address },
       )

@@ -43,7 +43,7 @@ export async function uploadPackage(
   signal: AbortSignal,
 ): Promise<'skipped' | void> {
   if (!versionPattern.test(agent.version)) {
-    throw new HoldfastError('bad-input', `${JSON.stringify(agent.version)} is no version of an agent.`, 'Pack the agent again.')
+    throw new HoldfastError('bad-input', `${JSON.stringify(agent.version)} is no version of an agent`, 'Pack the agent again.')
   }
   if (await hasVersion(ssh, agent.version)) return 'skipped'
   const place = tarballPlace(agent.version)

@@ -43,7 +43,7 @@ export class HostService {
     if (shown.fingerprint !== fingerprint) {
       throw new HoldfastError(
         'host-key-changed',
-        `${address}:${port} shows ${shown.fingerprint}, not ${fingerprint}.`,
+        `${address}:${port} shows ${shown.fingerprint}, not ${fingerprint}`,
         'Compare again with the key on the host itself: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
         { shown: shown.fingerprint, pinned: fingerprint },
       )
@@ -61,7 +61,7 @@ export class HostService {
   async add(cluster: string | null, input: Input<'add'>, keyPlace: KeyPlace = 'store'): Promise<Task> {
     const joined = input.newCluster?.name ?? cluster
     if (joined === null) {
-      throw new HoldfastError('no-context', 'This laptop knows no cluster that the host could join.', 'Make a new cluster with it as the first host.')
+      throw new HoldfastError('no-context', 'This laptop knows no cluster that the host could join', 'Make a new cluster with it as the first host.')
     }
     if (!input.newCluster && !this.#deploy.founding.has(joined)) await this.#refuseTaken(joined, input.name, input.addresses.mgmt)
     const { identity, secrets } = splitTarget(input.target)
@@ -77,7 +77,7 @@ export class HostService {
     }
     if (!input.newCluster) return await this.#tasks.start<InstallParams, SshSecrets>('host-install', params, secrets)
     const { founding } = this.#deploy
-    if (founding.has(joined)) throw new HoldfastError('busy', `${joined} is being founded already.`, 'Wait for that, then add the host to it.')
+    if (founding.has(joined)) throw new HoldfastError('busy', `${joined} is being founded already`, 'Wait for that, then add the host to it.')
     founding.add(joined)
     try {
       const task = await this.#tasks.start<InstallParams, SshSecrets>('host-install', params, secrets)
@@ -100,7 +100,7 @@ export class HostService {
     if (input.version !== undefined && input.version !== chosen.version) {
       throw new HoldfastError(
         'not-found',
-        `This laptop has no agent ${input.version}, only ${chosen.version}.`,
+        `This laptop has no agent ${input.version}, only ${chosen.version}`,
         'Leave the version out, or use the Holdfast that brought it.',
       )
     }
@@ -118,7 +118,7 @@ export class HostService {
     if (!identity) {
       throw new HoldfastError(
         'host-unreachable',
-        `This laptop has never reached ${name} by SSH.`,
+        `This laptop has never reached ${name} by SSH`,
         `Add it from here (holdfast host add ${name} …): a host that is a member already is only made known.`,
       )
     }
@@ -132,7 +132,7 @@ export class HostService {
     if (taken) {
       throw new HoldfastError(
         'already-exists',
-        `${cluster} has a host ${name} already, at ${taken.addresses.mgmt}.`,
+        `${cluster} has a host ${name} already, at ${taken.addresses.mgmt}`,
         'Choose another name, or remove that host first.',
       )
     }
@@ -142,6 +142,6 @@ export class HostService {
     const { hosts } = await this.#deploy.clusters.ask(cluster, null, (any) => any.cluster.status())
     const host = hosts.find((one) => one.name === name)
     if (host) return host.addresses.mgmt
-    throw new HoldfastError('not-found', `${cluster} has no host ${name}.`, `It has ${hosts.map((one) => one.name).join(', ') || 'none'}.`)
+    throw new HoldfastError('not-found', `${cluster} has no host ${name}`, `It has ${hosts.map((one) => one.name).join(', ') || 'none'}.`)
   }
 }

@@ -119,7 +119,7 @@ class Install {
     if (verdict === 'foreign') {
       throw new HoldfastError(
         'already-exists',
-        `${ssh.label} is already ${agent.config?.host} of a cluster ${agent.config?.cluster} that is not this laptop’s ${this.#params.cluster}.`,
+        `${ssh.label} is already ${agent.config?.host} of a cluster ${agent.config?.cluster} that is not this laptop’s ${this.#params.cluster}`,
         `Take it out there first (holdfast host remove ${agent.config?.host} --context ${agent.config?.cluster}); if that cluster is gone, run on the host: ${places.current}/bin/node ${places.current}/supervisor.mjs leave`,
         { cluster: agent.config?.cluster, host: agent.config?.host },
       )
@@ -219,7 +219,7 @@ class Install {
     }
     throw new HoldfastError(
       'timeout',
-      `The agent on ${name} was started and is not well after ${startTimeoutMs / 1000} s: ${last}.`,
+      `The agent on ${name} was started and is not well after ${startTimeoutMs / 1000} s: ${last}`,
       `Look at ${places.log} on the host, and that TCP port ${apiPort} reaches it from here.`,
     )
   }
@@ -308,7 +308,7 @@ class Install {
     if (this.#services.clusters.caPem(cluster) !== null) return
     throw new HoldfastError(
       'no-context',
-      `This laptop knows no cluster ${cluster}.`,
+      `This laptop knows no cluster ${cluster}`,
       `Found it with its first host: holdfast host add NAME --new-cluster ${cluster} …`,
     )
   }

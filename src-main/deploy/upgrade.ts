@@ -34,7 +34,7 @@ export function upgradePlan(services: DeployServices, params: UpgradeParams): Ta
   if (!identity) {
     throw new HoldfastError(
       'host-unreachable',
-      `This laptop has never reached ${name} by SSH, which is how new versions are brought there.`,
+      `This laptop has never reached ${name} by SSH, which is how new versions are brought there`,
       `Add it again from this laptop: holdfast host add ${name} --address ${mgmt}`,
     )
   }
@@ -62,7 +62,7 @@ export function upgradePlan(services: DeployServices, params: UpgradeParams): Ta
           const running = await modules()
           const unwell = running.find((one) => one.state !== 'running')
           if (unwell) {
-            throw new HoldfastError('module-unhealthy', `${unwell.name} on ${name} is ${unwell.state}.`, 'Upgrade when all of its modules run.', {
+            throw new HoldfastError('module-unhealthy', `${unwell.name} on ${name} is ${unwell.state}`, 'Upgrade when all of its modules run.', {
               module: unwell.name,
             })
           }
@@ -143,7 +143,7 @@ async function until(question: () => Promise<boolean>, signal: AbortSignal, comp
   }
   throw new HoldfastError(
     'module-unhealthy',
-    `After ${wellTimeoutMs / 1000} s ${complaint}${last}.`,
+    `After ${wellTimeoutMs / 1000} s ${complaint}${last}`,
     'Look at the host’s events and at /var/log/holdfast there.',
   )
 }

@@ -99,7 +99,7 @@ function credentialsOf(target: SshTarget): ConnectConfig {
     if (!socket) {
       throw new HoldfastError(
         'ssh-auth-failed',
-        'No SSH agent runs here: SSH_AUTH_SOCK is not set.',
+        'No SSH agent runs here: SSH_AUTH_SOCK is not set',
         'Start one (`eval $(ssh-agent)`, `ssh-add`), or use a key file or a password.',
       )
     }
@@ -111,7 +111,7 @@ function credentialsOf(target: SshTarget): ConnectConfig {
   } catch (error) {
     throw new HoldfastError(
       'not-found',
-      `The key file ${auth.path} cannot be read.`,
+      `The key file ${auth.path} cannot be read`,
       'Name a private key that you may read.',
       { path: auth.path },
       { cause: error },
@@ -122,7 +122,7 @@ function credentialsOf(target: SshTarget): ConnectConfig {
     const encrypted = /encrypted|passphrase|decrypt|integrity/i.test(key.message)
     throw new HoldfastError(
       'ssh-auth-failed',
-      `The key file ${auth.path} cannot be used: ${key.message}.`,
+      `The key file ${auth.path} cannot be used: ${key.message}`,
       encrypted ? 'Give its passphrase, or load it into an SSH agent.' : 'Name a private key in OpenSSH or PEM form.',
       { path: auth.path },
     )
@@ -136,7 +136,7 @@ function refuse(address: string, port: number, shown: HostKey, pinned: HostKey |
   if (pinned && pinned.fingerprint !== shown.fingerprint) {
     return new HoldfastError(
       'host-key-changed',
-      `The host key of ${address}:${port} has changed: pinned ${pinned.fingerprint}, shown ${shown.fingerprint}. Nothing was sent to it.`,
+      `The host key of ${address}:${port} has changed: pinned ${pinned.fingerprint}, shown ${shown.fingerprint}. Nothing was sent to it`,
       `Somebody may stand in between. Compare with \`ssh-keygen -lf\` of its key on the host's console; if it is right: holdfast host key ${place} --accept ${shown.fingerprint}`,
       { ...facts, pinned: pinned.fingerprint },
     )
@@ -145,13 +145,13 @@ function refuse(address: string, port: number, shown: HostKey, pinned: HostKey |
   return accepted === undefined
     ? new HoldfastError(
         'host-key-unknown',
-        `The host key of ${address}:${port} is not known yet: ${shown.algorithm} ${shown.fingerprint}. Nothing was sent to it.`,
+        `The host key of ${address}:${port} is not known yet: ${shown.algorithm} ${shown.fingerprint}. Nothing was sent to it`,
         `Compare with \`ssh-keygen -lf\` of its key on the host's console; if it is right: holdfast host key ${place} --accept ${shown.fingerprint}`,
         facts,
       )
     : new HoldfastError(
         'host-key-changed',
-        `${address}:${port} shows another host key than the one accepted: accepted ${accepted}, shown ${shown.fingerprint}. Nothing was sent to it.`,
+        `${address}:${port} shows another host key than the one accepted: accepted ${accepted}, shown ${shown.fingerprint}. Nothing was sent to it`,
         'Look at the key again and compare it with the one on the host itself.',
         { ...facts, pinned: accepted },
       )
@@ -164,7 +164,7 @@ function explain(error: Error & { level?: string; code?: string }, target: SshTa
     const by = { password: 'the password', key: 'the key', agent: 'any key of the SSH agent' }[target.auth.type]
     return new HoldfastError(
       'ssh-auth-failed',
-      `${place} does not take ${by} for user ${target.user}.`,
+      `${place} does not take ${by} for user ${target.user}`,
       target.auth.type === 'password'
         ? 'Check user and password, and that its sshd allows passwords for this user (PermitRootLogin, PasswordAuthentication).'
         : 'Check the user, and that the public key stands in its authorized_keys.',
@@ -175,7 +175,7 @@ function explain(error: Error & { level?: string; code?: string }, target: SshTa
   if (error.level === 'client-timeout' || error.code === 'ETIMEDOUT') {
     return new HoldfastError(
       'host-unreachable',
-      `${place} does not answer.`,
+      `${place} does not answer`,
       'Check address and port, that the host runs, and firewalls on the way.',
       data,
       { cause: error },
@@ -184,7 +184,7 @@ function explain(error: Error & { level?: string; code?: string }, target: SshTa
   if (error.level === 'handshake') {
     return new HoldfastError(
       'not-supported',
-      `${place} and this laptop agree on no SSH algorithm: ${error.message}.`,
+      `${place} and this laptop agree on no SSH algorithm: ${error.message}`,
       'Its SSH server is too old or shut too tight: allow an ed25519 or ECDSA host key, curve25519 and AES-GCM.',
       data,
       { cause: error },
@@ -192,7 +192,7 @@ function explain(error: Error & { level?: string; code?: string }, target: SshTa
   }
   return new HoldfastError(
     'host-unreachable',
-    `${place} cannot be reached by SSH: ${error.message}.`,
+    `${place} cannot be reached by SSH: ${error.message}`,
     'Check address and port, that the host runs, and that its sshd listens there.',
     data,
     { cause: error },

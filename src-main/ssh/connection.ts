@@ -78,7 +78,7 @@ export class SshConnection {
             abandon(
               new HoldfastError(
                 'timeout',
-                `${argv[0]} on ${this.label} did not end within ${timeoutMs / 1000} s.`,
+                `${argv[0]} on ${this.label} did not end within ${timeoutMs / 1000} s`,
                 'Look on the host for what holds it up, then try again.',
               ),
             ),
@@ -91,7 +91,7 @@ export class SshConnection {
             abandon(
               new HoldfastError(
                 'step-failed',
-                `${argv[0]} on ${this.label} printed more than ${maxOutputBytes} bytes.`,
+                `${argv[0]} on ${this.label} printed more than ${maxOutputBytes} bytes`,
                 'Look on the host at what it prints.',
               ),
             )
@@ -160,7 +160,7 @@ export class SshConnection {
           reject(
             new HoldfastError(
               'host-unreachable',
-              `${this.label} opened no channel: ${error.message}.`,
+              `${this.label} opened no channel: ${error.message}`,
               'Check MaxSessions and AllowTcpForwarding of its sshd.',
               {},
               { cause: error },
@@ -180,7 +180,7 @@ export class SshConnection {
   #lost(cause?: unknown): HoldfastError {
     return new HoldfastError(
       'host-unreachable',
-      `The SSH connection to ${this.label} was lost.`,
+      `The SSH connection to ${this.label} was lost`,
       'Check that the host runs and the network reaches it, then try again.',
       {},
       { cause },

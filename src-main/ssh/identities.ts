@@ -43,7 +43,7 @@ export function joinTarget(identity: SshIdentity, secrets: SshSecrets = {}): Ssh
   if (secrets.password !== undefined) return { ...rest, auth: { type: 'password', password: secrets.password } }
   throw new HoldfastError(
     'ssh-auth-failed',
-    `${rest.user}@${rest.address} was reached by password, and passwords are not kept.`,
+    `${rest.user}@${rest.address} was reached by password, and passwords are not kept`,
     'Start again with the password, or put a key into the host’s authorized_keys and add the host by that key.',
   )
 }

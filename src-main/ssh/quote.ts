@@ -6,7 +6,7 @@ import { HoldfastError } from '../../core/errors.ts'
  */
 export function quoteWord(text: string): string {
   if (text.includes('\0')) {
-    throw new HoldfastError('bad-input', 'A program argument holds a NUL byte.', 'Leave the NUL byte out: no program can be given one.')
+    throw new HoldfastError('bad-input', 'A program argument holds a NUL byte', 'Leave the NUL byte out: no program can be given one.')
   }
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
@@ -17,7 +17,7 @@ export function quoteWord(text: string): string {
  */
 export function quoteCommand(argv: readonly string[]): string {
   if (argv.length === 0 || argv[0] === '') {
-    throw new HoldfastError('bad-input', 'A remote command without a program.', 'Name the program to run first.')
+    throw new HoldfastError('bad-input', 'A remote command without a program', 'Name the program to run first.')
   }
   return argv.map(quoteWord).join(' ')
 }

@@ -31,7 +31,7 @@ export class Terminals {
   /** Opens a shell. Errors: those of `reach`, and `busy` when too many are open. */
   async open(host: string, size: Size): Promise<{ id: string }> {
     if (this.#open.size >= maxTerminals) {
-      throw new HoldfastError('busy', `${maxTerminals} terminals are open.`, 'Close one that is no longer needed.')
+      throw new HoldfastError('busy', `${maxTerminals} terminals are open`, 'Close one that is no longer needed.')
     }
     const lease = await this.#reach(host)
     try {
@@ -74,7 +74,7 @@ export class Terminals {
   #get(id: string): Terminal {
     const terminal = this.#open.get(id)
     if (terminal) return terminal
-    throw new HoldfastError('not-found', 'This terminal has ended.', 'Open a new one.', { id })
+    throw new HoldfastError('not-found', 'This terminal has ended', 'Open a new one.', { id })
   }
 }
 

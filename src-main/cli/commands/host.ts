@@ -22,11 +22,11 @@ export async function key(call: Call): Promise<void> {
 export async function add(call: Call): Promise<number> {
   const [name = ''] = call.args
   const mgmt = option(call, 'address')
-  if (mgmt === undefined) throw new UsageError('--address is missing: the host’s address on the mgmt plane.', 'See: holdfast host add --help')
+  if (mgmt === undefined) throw new UsageError('--address is missing: the host’s address on the mgmt plane', 'See: holdfast host add --help')
   const clusterName = option(call, 'new-cluster')
   const clusterIp = option(call, 'cluster-ip')
   if (clusterIp !== undefined && clusterName === undefined)
-    throw new UsageError('--cluster-ip goes with --new-cluster.', 'See: holdfast host add --help')
+    throw new UsageError('--cluster-ip goes with --new-cluster', 'See: holdfast host add --help')
   const [storage, tenant, fingerprint] = [option(call, 'storage'), option(call, 'tenant'), option(call, 'fingerprint')]
   const input = {
     name,
@@ -58,7 +58,7 @@ function targetOf(call: Call, mgmt: string): SshTarget {
   const password = secretFromFile(call, 'password-file')
   const passphrase = secretFromFile(call, 'key-passphrase-file')
   const path = option(call, 'key')
-  if (password !== undefined && path !== undefined) throw new UsageError('--password-file and --key exclude each other.', 'Give one of them.')
+  if (password !== undefined && path !== undefined) throw new UsageError('--password-file and --key exclude each other', 'Give one of them.')
   const target = sshTargetSchema.safeParse({
     address: option(call, 'ssh') ?? mgmt,
     port: wholeNumber(call, 'port'),
@@ -68,7 +68,7 @@ function targetOf(call: Call, mgmt: string): SshTarget {
   })
   if (target.success) return target.data
   const [issue] = target.error.issues
-  throw new HoldfastError('bad-input', `${issue?.path.join('.')}: ${issue?.message}.`, 'Correct that option.')
+  throw new HoldfastError('bad-input', `${issue?.path.join('.')}: ${issue?.message}`, 'Correct that option.')
 }
 
 function jumpOf(call: Call): Pick<SshTarget, 'jump'> {
@@ -76,7 +76,7 @@ function jumpOf(call: Call): Pick<SshTarget, 'jump'> {
   if (text === undefined) return {}
   const [, user = 'root', address = '', port = '22'] = /^(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text) ?? []
   const keyPath = option(call, 'jump-key') ?? option(call, 'key')
-  if (address === '') throw new UsageError(`--jump wants USER@HOST:PORT, not ${JSON.stringify(text)}.`, 'User and port may be left out.')
-  if (keyPath === undefined) throw new UsageError('--jump needs --jump-key.', 'Name the private key for the jump host.')
+  if (address === '') throw new UsageError(`--jump wants USER@HOST:PORT, not ${JSON.stringify(text)}`, 'User and port may be left out.')
+  if (keyPath === undefined) throw new UsageError('--jump needs --jump-key', 'Name the private key for the jump host.')
   return { jump: { address: address.replace(/^\[|\]$/g, ''), port: Number(port), user, keyPath } }
 }

@@ -17,7 +17,7 @@ export async function status(call: Call): Promise<void> {
 /** `inventory list KIND`. */
 export async function list(call: Call): Promise<void> {
   const kind = listKindSchema.safeParse(call.args[0])
-  if (!kind.success) throw new UsageError(`There is no kind ${JSON.stringify(call.args[0])}.`, `Kinds are ${listKindSchema.options.join(', ')}.`)
+  if (!kind.success) throw new UsageError(`There is no kind ${JSON.stringify(call.args[0])}`, `Kinds are ${listKindSchema.options.join(', ')}.`)
   await withServices(call, async ({ desktop }) => {
     const listing = await desktop.inventory.list({ kind: kind.data, offline: flag(call, 'offline') })
     call.out.answer(listing, () => listingText(listing))

@@ -52,7 +52,7 @@ export async function exec(call: Call): Promise<number> {
 export async function fault(call: Call): Promise<void> {
   const [host = '', wanted = '', planeText] = call.args
   if (!(labFaults as readonly string[]).includes(wanted))
-    throw new UsageError(`There is no fault ${JSON.stringify(wanted)}.`, `Faults are ${labFaults.join(', ')}.`)
+    throw new UsageError(`There is no fault ${JSON.stringify(wanted)}`, `Faults are ${labFaults.join(', ')}.`)
   const plane = planeText === undefined ? undefined : planeOf(planeText)
   const offsetSeconds = wholeNumber(call, 'offset-seconds')
   const request = {
@@ -69,5 +69,5 @@ export async function fault(call: Call): Promise<void> {
 function planeOf(text: string): Plane {
   const plane = planeSchema.safeParse(text)
   if (plane.success) return plane.data
-  throw new HoldfastError('bad-input', `There is no plane ${JSON.stringify(text)}.`, 'Planes are mgmt, storage and tenant.')
+  throw new HoldfastError('bad-input', `There is no plane ${JSON.stringify(text)}`, 'Planes are mgmt, storage and tenant.')
 }
