@@ -21,7 +21,7 @@ export const maxSkewMs = 60_000
 export interface SyncOptions {
   inventory: Inventory
   context: string
-  /** `host:port` of agents to begin with. Hosts of the cluster are learned from them; all listen on the same port. */
+  /** `host:port` of agents to begin with. Hosts of the cluster are learned from them, with their ports where they tell them. */
   endpoints: readonly string[]
   dial: Dial
   /** Also fetch samples and stay; false for a look. */
@@ -168,7 +168,7 @@ export class Sync implements AsyncDisposable {
     const hosts = new Map<string, string>()
     for (const { kind, id, doc } of merged) {
       const mgmt = (doc.addresses as Record<string, unknown> | undefined)?.mgmt
-      if (kind === 'host' && typeof mgmt === 'string') hosts.set(id, `${mgmt}:${port}`)
+      if (kind === 'host' && typeof mgmt === 'string') hosts.set(id, `${mgmt}:${Number(doc.apiPort) || port}`)
     }
     for (const [host, endpoint] of hosts) {
       const links = this.#hosts.get(host)

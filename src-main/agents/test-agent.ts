@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 import type { SyncFrame } from '../../core/contract/agent/index.ts'
 import { monitorContract } from '../../core/contract/agent/monitor.ts'
-import { mapErrors } from '../../core/contract/errors.ts'
 import type { Env } from '../../core/env.ts'
 import type { Sample } from '../../core/model/sample.ts'
 import { createCa, createCsr, signHost, signPerson, type Ca } from '../../core/pki/index.ts'
@@ -82,7 +81,7 @@ export class TestAgent implements AsyncDisposable {
       const module = /^\/v1\/(\w+)\/rpc$/.exec(request.url ?? '')?.[1] ?? ''
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on('error', () => {})
-        void new RPCHandler(routerOf(agent, module), { clientInterceptors: [mapErrors] }).upgrade(webSocket)
+        void new RPCHandler(routerOf(agent, module)).upgrade(webSocket)
       })
     })
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
