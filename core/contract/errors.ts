@@ -60,6 +60,15 @@ export function fromOrpcError(thrown: unknown): HoldfastError {
   return new HoldfastError(code, message, advice, {}, { cause: thrown })
 }
 
+/** Interceptor for oRPC's `clientInterceptors`: whatever a procedure throws, at once or in the middle of a stream, leaves as a typed error. */
+export async function mapErrors<T>(call: { next(): Promise<T> }): Promise<T> {
+  try {
+    return mapStreamErrors(await call.next())
+  } catch (thrown) {
+    throw toOrpcError(thrown)
+  }
+}
+
 /** A procedure's output; if it is a stream, one whose errors are mapped too. Anything else is answered as it is. */
 export function mapStreamErrors<T>(output: T, map: (thrown: unknown) => unknown = toOrpcError): T {
   if (typeof output !== 'object' || output === null || !(Symbol.asyncIterator in output)) return output

@@ -11,7 +11,7 @@ import { errorCodes, HoldfastError, type ErrorCode } from '../errors.ts'
 import { arbitraryOf } from '../model/arbitrary.ts'
 import { entityKinds, entitySchemas, sampleSchema, type Cluster, type Host, type Member, type Sample } from '../model/index.ts'
 import { agentContract, type SyncFrame } from './agent/index.ts'
-import { fromOrpcError, mapStreamErrors, toOrpcError } from './errors.ts'
+import { fromOrpcError, mapErrors } from './errors.ts'
 
 const ports: { close(): void }[] = []
 afterEach(() => {
@@ -24,14 +24,7 @@ afterEach(() => {
 function connect<C extends AnyContractRouter>(contract: C, router: Router<any, Record<never, never>>): ContractRouterClient<C> {
   const { port1, port2 } = new MessageChannel()
   ports.push(port1, port2)
-  const typedErrors = <T>(call: { next(): Promise<T> }): Promise<T> =>
-    call.next().then(
-      (output) => mapStreamErrors(output),
-      (thrown) => {
-        throw toOrpcError(thrown)
-      },
-    )
-  new RPCHandler(router, { clientInterceptors: [typedErrors] }).upgrade(port1)
+  new RPCHandler(router, { clientInterceptors: [mapErrors] }).upgrade(port1)
   port1.start()
   const link = new RPCLink({ port: port2, plugins: [new ResponseValidationPlugin(contract)] })
   port2.start()
