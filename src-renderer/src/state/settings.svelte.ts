@@ -41,7 +41,7 @@ class Settings {
     matchMedia('(prefers-contrast: more)').addEventListener('change', (event) => (this.#prefersContrast = event.matches))
   }
 
-  /** Keeps what is set, and shows it. Runs as an effect of the window's root. */
+  /** Keeps what is set, and shows it. Runs as the first effect of the window's root. */
   keep(): void {
     document.documentElement.dataset.theme = this.shown
     localStorage.setItem(storageKey, JSON.stringify({ theme: this.theme, language: this.language, layout: this.layout }))
