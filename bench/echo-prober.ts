@@ -47,7 +47,8 @@ export class EchoProber implements Disposable {
     address.writeUInt16LE(17, 0)
     address.writeUInt16BE(etherIpv4, 2)
     address.writeInt32LE(nicIndex(nic), 4)
-    if (this.#descriptor < 0 || bind(this.#descriptor, address, address.length) !== 0) throw new Error(`No packet socket on ${nic}: errno ${koffi.errno()}`)
+    if (this.#descriptor < 0 || bind(this.#descriptor, address, address.length) !== 0)
+      throw new Error(`No packet socket on ${nic}: errno ${koffi.errno()}`)
     this.#frame = echoFrame(mac, source, target)
     this.#timers = [setInterval(() => this.#probe(), 10), setInterval(() => this.#receive(), 4)]
   }
@@ -80,7 +81,8 @@ export class EchoProber implements Disposable {
     for (;;) {
       const length = Number(recv(this.#descriptor, this.#answer, this.#answer.length, msgDontwait))
       if (length < 0) return
-      const isEchoReply = length >= 42 && this.#answer.readUInt8(23) === 1 && this.#answer.readUInt8(34) === 0 && this.#answer.readUInt16BE(38) === identifier
+      const isEchoReply =
+        length >= 42 && this.#answer.readUInt8(23) === 1 && this.#answer.readUInt8(34) === 0 && this.#answer.readUInt16BE(38) === identifier
       if (!isEchoReply) continue
       const sequence = this.#answer.readUInt16BE(40)
       const sentAtMs = this.#sentAtMs.get(sequence)

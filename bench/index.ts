@@ -1,4 +1,8 @@
+import agentAtRest from './agent-at-rest.ts'
 import type { Bench } from './bench.ts'
+import clusterAddress from './cluster-address.ts'
+import faultToCell from './fault-to-cell.ts'
+import inventory from './inventory.ts'
 
 /** Every measurement, in the order of `bench -- list`. */
-export const benches: Bench[] = []
+export const benches: Bench[] = [clusterAddress, faultToCell, inventory, agentAtRest]
