@@ -75,6 +75,14 @@ async function lead(host: string): Promise<void> {
   await services.clusters.ask(lab, endpoints, (agent) => agent.cluster.moveLeader({ to: host }))
 }
 
+async function expectNoViolations(colorScheme: 'dark' | 'light', rules?: string[]): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+  await page.mouse.move(0, 0)
+  const axe = new AxeBuilder({ page })
+  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze()
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`)).toEqual([])
+}
+
 /** Whether sshd of whichever host holds an address answers there: the address leads to a living host. */
 function answers(address: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -99,9 +107,7 @@ describe('on a lab that npm start brought up', () => {
     await seen('.xterm-rows', { hasText: /[#$]/ })
     await page.locator('.xterm-helper-textarea').focus()
     await page.keyboard.type('hostname\n')
-    await page.waitForFunction(`[...document.querySelectorAll('.xterm-rows > div')].some((row) => row.textContent.trim() === 'h2')`, null, {
-      timeout: 30_000,
-    })
+    await seen('.xterm-rows > div', { hasText: /^\s*h2\s*$/ })
     await picture('terminal')
     await page.getByRole('button', { name: 'Close terminal' }).click()
     await page.getByRole('button', { name: 'Hide dock' }).click()
@@ -141,10 +147,13 @@ describe('on a lab that npm start brought up', () => {
   })
 
   test('with the network gone everything seen is readable, its age shown, and h3 is found', async () => {
-    const prefix = (await labStatus({ name: lab })).hosts.length > 0 ? (await status()).cluster.clusterIp!.split('.').slice(0, 3).join('.') : ''
-    const [nic] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address.startsWith(`${prefix}.`)))!
-    const link = (state: 'up' | 'down') => promisify(execFile)('ip', ['link', 'set', 'dev', nic, state])
-    await link('down')
+    const mgmt = (await status()).cluster.clusterIp!.replace(/\d+$/, '')
+    const [nic] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(({ address }) => address.startsWith(mgmt)))!
+    const ip = (...argv: string[]) => promisify(execFile)('ip', argv)
+    // With its NIC down the laptop would ask its default gateway for the hosts; whoever answers there is not part of this.
+    const unreachable = ['unreachable', `${mgmt}0/24`, 'metric', '4000']
+    await ip('route', 'add', ...unreachable)
+    await ip('link', 'set', 'dev', nic, 'down')
     try {
       await seen('[data-testid=data-age]', { hasText: /offline/i })
       await page.keyboard.press('Control+k')
@@ -152,14 +161,15 @@ describe('on a lab that npm start brought up', () => {
       await page.getByRole('option').filter({ hasText: 'h3' }).first().waitFor()
       await picture('search-offline')
       await page.keyboard.press('Enter')
-      await page.waitForFunction(`location.hash.includes('/host/h3')`)
+      await page.waitForURL(/#.*\/host\/h3/)
       await page.getByRole('heading', { name: 'h3' }).first().waitFor()
       await picture('host-offline')
       const listing = JSON.parse(await holdfast('inventory', 'list', 'hosts', '--offline', '--json', '--context', lab))
       expect(listing.items.map(({ name }: { name: string }) => name)).toEqual(hosts)
       expect(listing.ageMs).toBeGreaterThan(0)
     } finally {
-      await link('up')
+      await ip('link', 'set', 'dev', nic, 'up')
+      await ip('route', 'del', ...unreachable)
     }
     await show('')
     for (const host of hosts) await seen(cell(host, 'mgmt', 'up'), { timeout: 60_000 })
@@ -170,11 +180,9 @@ describe('on a lab that npm start brought up', () => {
     await show(screen)
     await page.locator('main').waitFor()
     await picture(screen.split('/').pop() || 'overview')
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`)).toEqual([])
-    }
+    await expectNoViolations('dark')
+    // Themes differ in colours alone.
+    await expectNoViolations('light', ['color-contrast'])
     await page.emulateMedia({ colorScheme: 'dark' })
   })
 

@@ -10,6 +10,7 @@ import { proofs } from '../proofs/index.ts'
 import { buildScreens } from './build.ts'
 import type { Counts } from './counts-reporter.ts'
 import { fail } from './fail.ts'
+import { removeLeftoverLabs } from './leftover-labs.ts'
 import { chromium, ensurePrograms, hasProgram, labObstacle, labPrograms } from './machine.ts'
 import { commandOf, newSeed, prove } from './prove.ts'
 
@@ -23,7 +24,13 @@ const none = (): Counts => ({ passed: 0, failed: 0, skips: [] })
 /** Runs one of our own programs and reads the counts that it leaves behind; a program that leaves none failed as a whole. */
 async function runCounted(name: string, argv: string[]): Promise<Counts> {
   const file = path.join(scratch, `${name}.json`)
-  const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, HOLDFAST_COUNTS: file } })
+  // A group of its own, so that an interruption reaches all that it started and not only itself.
+  const child = spawn(process.execPath, argv, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+    env: { ...process.env, HOLDFAST_COUNTS: file },
+  })
   running = child
   const code = await new Promise((resolve) => child.on('close', resolve))
   running = null
@@ -103,6 +110,7 @@ async function main(): Promise<void> {
     return
   }
   const total = none()
+  const startedAtMs = Date.now()
   for (const [name, stage] of Object.entries(stages)) {
     if (interrupted || (chosen.length > 0 && !chosen.includes(name))) continue
     const startMs = performance.now()
@@ -118,6 +126,9 @@ async function main(): Promise<void> {
     total.failed += counts.failed
     total.skips.push(...counts.skips)
   }
+  // Tests end what they start; a test that was killed could not.
+  const left = labObstacle() ? [] : await removeLeftoverLabs(startedAtMs)
+  if (left.length > 0) console.log(`Labs that tests left behind were taken down: ${left.join(', ')}`)
   console.log('')
   for (const skip of total.skips) console.log(`skipped: ${skip}`)
   if (interrupted) console.log('Interrupted: what had not run yet is in none of these counts.')
@@ -128,7 +139,7 @@ async function main(): Promise<void> {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     interrupted = true
-    running?.kill('SIGTERM')
+    if (running?.pid) process.kill(-running.pid, 'SIGTERM')
   })
 }
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
