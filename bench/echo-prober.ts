@@ -1,13 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import koffi from 'koffi'
-
-const self = koffi.load(null)
-const socket = self.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number
-const bind = self.func('int bind(int, const void *, uint)') as (descriptor: number, address: Buffer, length: number) => number
-const send = self.func('ssize_t send(int, const void *, size_t, int)') as (descriptor: number, bytes: Buffer, length: number, flags: number) => number
-const recv = self.func('ssize_t recv(int, _Out_ void *, size_t, int)') as (descriptor: number, bytes: Buffer, length: number, flags: number) => number
-const close = self.func('int close(int)') as (descriptor: number) => number
-const nicIndex = self.func('uint if_nametoindex(const char *)') as (name: string) => number
+import { loadLibc } from '../agent/cluster/libc.ts'
 
 const etherIpv4 = 0x0800
 const msgDontwait = 0x40
@@ -31,6 +24,7 @@ export class EchoProber implements Disposable {
   readonly doubled = new Map<number, Set<string>>()
   readonly #sentAtMs = new Map<number, number>()
   readonly #answeredBy = new Map<number, string>()
+  readonly #libc = loadLibc()
   readonly #descriptor: number
   readonly #timers: NodeJS.Timeout[]
   readonly #frame: Buffer
@@ -41,13 +35,13 @@ export class EchoProber implements Disposable {
   constructor(nic: string, source: string, target: string) {
     const mac = networkInterfaces()[nic]?.[0]?.mac
     if (!mac) throw new Error(`The laptop has no interface ${nic}`)
-    this.#descriptor = socket(17, 3 | 0o2000000, swap16(etherIpv4))
+    this.#descriptor = this.#libc.socket(17, 3 | 0o2000000, swap16(etherIpv4))
     // sockaddr_ll of linux/if_packet.h.
     const address = Buffer.alloc(20)
     address.writeUInt16LE(17, 0)
     address.writeUInt16BE(etherIpv4, 2)
-    address.writeInt32LE(nicIndex(nic), 4)
-    if (this.#descriptor < 0 || bind(this.#descriptor, address, address.length) !== 0)
+    address.writeInt32LE(this.#libc.if_nametoindex(nic), 4)
+    if (this.#descriptor < 0 || this.#libc.bind(this.#descriptor, address, address.length) !== 0)
       throw new Error(`No packet socket on ${nic}: errno ${koffi.errno()}`)
     this.#frame = echoFrame(mac, source, target)
     this.#timers = [setInterval(() => this.#probe(), 10), setInterval(() => this.#receive(), 4)]
@@ -64,7 +58,7 @@ export class EchoProber implements Disposable {
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer)
-    close(this.#descriptor)
+    this.#libc.close(this.#descriptor)
   }
 
   #probe(): void {
@@ -74,12 +68,12 @@ export class EchoProber implements Disposable {
     this.#frame.writeUInt16BE(checksum(this.#frame.subarray(34)), 36)
     this.#sentAtMs.set(this.#sequence, performance.now())
     this.#answeredBy.delete(this.#sequence)
-    send(this.#descriptor, this.#frame, this.#frame.length, 0)
+    this.#libc.send(this.#descriptor, this.#frame, this.#frame.length, 0)
   }
 
   #receive(): void {
     for (;;) {
-      const length = Number(recv(this.#descriptor, this.#answer, this.#answer.length, msgDontwait))
+      const length = Number(this.#libc.recv(this.#descriptor, this.#answer, this.#answer.length, msgDontwait))
       if (length < 0) return
       const isEchoReply =
         length >= 42 && this.#answer.readUInt8(23) === 1 && this.#answer.readUInt8(34) === 0 && this.#answer.readUInt16BE(38) === identifier
