@@ -45,6 +45,7 @@ export class Vault implements SecretStore {
   readonly #dir: string
   readonly #passphraseFile: string | undefined
   #key: Buffer | undefined
+  #unlocking: Promise<void> | undefined
 
   constructor(options: Options) {
     this.#dir = options.dir
@@ -100,7 +101,11 @@ export class Vault implements SecretStore {
   }
 
   async #unlocked(): Promise<Buffer> {
-    if (!this.#key && this.#passphraseFile) await this.unlock(readPassphrase(this.#passphraseFile))
+    // Once for all who ask meanwhile: a key derivation for each of a dozen connections would take seconds.
+    if (!this.#key && this.#passphraseFile) {
+      this.#unlocking ??= this.unlock(readPassphrase(this.#passphraseFile)).finally(() => (this.#unlocking = undefined))
+      await this.#unlocking
+    }
     if (this.#key) return this.#key
     const how = this.state === 'absent' ? 'Choose a passphrase for it' : 'Give its passphrase'
     throw new HoldfastError(
