@@ -3,9 +3,9 @@
  * Nothing of it is shipped. What a real cluster looks like is proven by `e2e/` on the lab's hosts.
  */
 import type { FeedFrame, SearchHit } from '../../core/contract/desktop/inventory.ts'
-import type { ErrorDoc } from '../../core/errors.ts'
-import type { Audit, EntityDocs, EntityKind, LiveState, Plane, Sample, Task } from '../../core/model/index.ts'
+import type { Audit, EntityDocs, EntityKind, LiveState, Plane, Task } from '../../core/model/index.ts'
 import { planes } from '../../core/model/common.ts'
+import { noise } from './fixture-samples.ts'
 
 export type Item = Extract<FeedFrame, { type: 'snapshot' }>['items'][number]
 type Put = { kind: string; id: string; atMs: number; doc: object; reporter?: string }
@@ -29,21 +29,6 @@ export const noFaults: Faults = { off: [], cut: [], offline: false, offlineForMs
 
 const switchOf: Record<Plane, string> = { mgmt: 'tor1', storage: 'tor2', tenant: 'tor1' }
 const version = '0.1.0-9f3c21ab'
-
-/** A repeatable number in [0, 1) for a place and a time: noise that looks the same in every run. */
-function noise(seed: string, step: number): number {
-  let h = 2166136261 ^ Math.floor(step)
-  for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 16777619)
-  h ^= h >>> 13
-  h = Math.imul(h, 1540483477)
-  return ((h ^ (h >>> 15)) >>> 0) / 4294967296
-}
-
-const smooth = (seed: string, atS: number, periodS: number): number => {
-  const from = Math.floor(atS / periodS)
-  const t = atS / periodS - from
-  return noise(seed, from) * (1 - t) + noise(seed, from + 1) * t
-}
 
 export class FixtureCluster {
   faults: Faults
@@ -150,45 +135,20 @@ export class FixtureCluster {
     const before = this.faults
     this.faults = { ...before, ...change }
     for (const host of this.faults.off)
-      if (!before.off.includes(host)) this.event('h3', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`])
+      if (!before.off.includes(host))
+        this.event('h3', 'error', 'path-down', `${host} is not heard on any plane by h2`, [`host/${host}`], {
+          culprit: host,
+          planes: [...planes],
+          by: 'h2',
+        })
     for (const cut of this.faults.cut) {
       if (before.cut.includes(cut)) continue
       const [host, plane] = cut.split('/') as [string, Plane]
-      this.event('h3', 'warning', 'path-down', `h3 no longer hears ${host} on ${plane}`, [`path/h3/${host}/${plane}`, `host/${host}`], {
-        to: host,
-        plane,
+      this.event('h3', 'warning', 'path-down', `${host} is not heard on ${plane}; it is on mgmt`, [`host/${host}`, `path/h3/${host}/${plane}`], {
+        culprit: host,
+        planes: [plane],
+        by: 'h3',
       })
-    }
-  }
-
-  sample(host: string, atMs: number): Sample {
-    const s = atMs / 1000
-    const busy = (Number(host.slice(1)) || 1) % 7
-    const cpu = Math.min(1, 0.06 + busy * 0.05 + smooth(`${host}cpu`, s, 9) * 0.25 + noise(`${host}c`, s) * 0.04)
-    return {
-      atMs,
-      cpu,
-      memoryUsedBytes: (9.5 + busy * 4 + smooth(`${host}mem`, s, 60) * 2) * 2 ** 30,
-      load1: cpu * 8,
-      nics: Object.fromEntries(
-        planes.map((plane) => {
-          const scale = plane === 'storage' ? 90e6 : plane === 'tenant' ? 24e6 : 0.4e6
-          return [
-            plane,
-            { rxBytesPerS: scale * smooth(`${host}${plane}r`, s, 7), txBytesPerS: scale * 0.8 * smooth(`${host}${plane}t`, s, 5), dropsPerS: 0 },
-          ]
-        }),
-      ),
-      disks: Object.fromEntries(
-        ['sda', 'nvme0n1', 'nvme1n1'].map((disk, i) => [
-          disk,
-          {
-            readBytesPerS: 40e6 * i * smooth(`${host}${disk}r`, s, 6),
-            writeBytesPerS: (4 + 30 * i) * 1e6 * smooth(`${host}${disk}w`, s, 4),
-            busy: smooth(`${host}${disk}b`, s, 8) * 0.3 * (i + 1),
-          },
-        ]),
-      ),
     }
   }
 
@@ -345,24 +305,24 @@ export class FixtureCluster {
       'h1',
       'warning',
       'path-down',
-      'h1 no longer hears h3 on tenant',
-      ['path/h1/h3/tenant', 'host/h3'],
-      { to: 'h3', plane: 'tenant' },
+      'h3 is not heard on tenant; it is on mgmt and storage',
+      ['host/h3', 'path/h1/h3/tenant'],
+      { culprit: 'h3', planes: ['tenant'], by: 'h1' },
       ago(64),
     )
     this.event(
       'h1',
       'info',
       'path-up',
-      'h1 hears h3 on tenant again after 4 s',
-      ['path/h1/h3/tenant', 'host/h3'],
-      { to: 'h3', plane: 'tenant' },
+      'h3 is heard on tenant',
+      ['host/h3', 'path/h1/h3/tenant'],
+      { culprit: 'h3', planes: ['tenant'], by: 'h1' },
       ago(63.9),
     )
     this.event('h1', 'info', 'cluster-ip-taken', 'h1 holds the cluster address 10.77.1.100', ['host/h1'], {}, ago(609.9))
     for (let i = 0; i < 260; i++) {
       const host = this.hostNames()[i % this.hostNames().length]!
-      this.event(host, 'info', 'certificate-renewed', `${host} renewed its certificate`, [`host/${host}`], {}, ago(700 + i * 37))
+      this.event(host, 'info', 'nic-up', `NIC tenant of ${host} has its carrier again`, [`nic/${host}/tenant`, `host/${host}`], {}, ago(700 + i * 37))
     }
     for (const cut of this.faults.cut) {
       const [host, plane] = cut.split('/') as [string, Plane]
@@ -372,14 +332,22 @@ export class FixtureCluster {
             from,
             'warning',
             'path-down',
-            `${from} no longer hears ${host} on ${plane}`,
-            [`path/${from}/${host}/${plane}`, `host/${host}`],
-            { to: host, plane },
+            `${host} is not heard on ${plane}; it is on mgmt`,
+            [`host/${host}`, `path/${from}/${host}/${plane}`],
+            { culprit: host, planes: [plane], by: from },
             ago(2.1),
           )
     }
     for (const host of this.faults.off)
-      this.event('h2', 'error', 'host-down', `${host} is down: no peer hears it on any plane`, [`host/${host}`], {}, ago(3.2))
+      this.event(
+        'h2',
+        'error',
+        'path-down',
+        `${host} is not heard on any plane by h2`,
+        [`host/${host}`],
+        { culprit: host, planes: [...planes], by: 'h2' },
+        ago(3.2),
+      )
     if (this.faults.off.includes('h1'))
       this.event(
         this.leader!,
@@ -461,72 +429,5 @@ export class FixtureCluster {
         if (nic) this.#entity('nic', `${from}/${plane}`, { ...nic, state: this.faults.cut.includes(`${from}/${plane}`) ? 'down' : 'up' })
       }
     }
-  }
-}
-
-/** A task in steps, advanced by a timer; `fail` makes its last step end in that error. */
-export class FixtureTask {
-  readonly task: Task
-  #timer: NodeJS.Timeout | undefined
-  #cluster: FixtureCluster
-  #onDone: () => void
-  #fail: ErrorDoc | undefined
-
-  constructor(
-    cluster: FixtureCluster,
-    type: string,
-    title: string,
-    about: string[],
-    steps: string[],
-    options: { stepMs?: number; fail?: ErrorDoc; onDone?: () => void } = {},
-  ) {
-    this.#cluster = cluster
-    this.#onDone = options.onDone ?? (() => {})
-    this.#fail = options.fail
-    this.task = {
-      id: crypto.randomUUID(),
-      type,
-      title,
-      about,
-      state: 'running',
-      steps: steps.map((name) => ({ name, state: 'pending' })),
-      startedAtMs: Date.now(),
-    }
-    this.start(options.stepMs ?? 900)
-  }
-
-  start(stepMs: number): void {
-    this.task.state = 'running'
-    delete this.task.error
-    delete this.task.endedAtMs
-    const advance = (): void => {
-      const running = this.task.steps.find((step) => step.state === 'running')
-      if (running) Object.assign(running, { state: 'done', endedAtMs: Date.now(), progress: 1 })
-      const next = this.task.steps.find((step) => step.state !== 'done' && step.state !== 'skipped')
-      if (next && this.#fail && next === this.task.steps.at(-2)) {
-        Object.assign(next, { state: 'failed', startedAtMs: Date.now(), endedAtMs: Date.now() })
-        this.#end('failed', this.#fail)
-        this.#fail = undefined
-        return
-      }
-      if (!next) {
-        this.#onDone()
-        return this.#end('done')
-      }
-      Object.assign(next, { state: 'running', startedAtMs: Date.now(), progress: 0.42 })
-      this.#cluster.task(structuredClone(this.task))
-      this.#timer = setTimeout(advance, stepMs)
-    }
-    advance()
-  }
-
-  cancel(): void {
-    clearTimeout(this.#timer)
-    this.#end('cancelled')
-  }
-
-  #end(state: Task['state'], error?: ErrorDoc): void {
-    Object.assign(this.task, { state, endedAtMs: Date.now(), ...(error && { error }) })
-    this.#cluster.task(structuredClone(this.task))
   }
 }

@@ -18,7 +18,9 @@ import type { Sample } from '../../core/model/index.ts'
 import { statusOf } from '../../core/status/status.ts'
 import type { ReportedEntity } from '../../core/status/freshness.ts'
 import { topologyOf } from '../../core/topology/topology.ts'
-import { FixtureCluster, FixtureTask, noFaults, type Faults } from './fixture-cluster.ts'
+import { FixtureCluster, noFaults, type Faults } from './fixture-cluster.ts'
+import { fixtureSample } from './fixture-samples.ts'
+import { FixtureTask } from './fixture-task.ts'
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html',
@@ -174,10 +176,10 @@ function router(
         }
         const stored: Sample[] = []
         for (let atMs = Math.max(input.sinceMs, now - 900_000); atMs <= now; atMs += 1000)
-          if (!missing(atMs)) stored.push(cluster.sample(input.host, atMs))
+          if (!missing(atMs)) stored.push(fixtureSample(input.host, atMs))
         yield stored
         yield* queue<Sample[]>(
-          (push) => cluster.subscribe(() => cluster.isUp(input.host) && !cluster.faults.offline && push([cluster.sample(input.host, Date.now())])),
+          (push) => cluster.subscribe(() => cluster.isUp(input.host) && !cluster.faults.offline && push([fixtureSample(input.host, Date.now())])),
           signal,
         )
       }),

@@ -2,8 +2,8 @@ import type { Event } from '../../core/model/event.ts'
 import type { Messages } from './i18n/i18n.svelte.ts'
 import type { Mark } from './ui/StateMark.svelte'
 
-/** An event's sentence in the language shown; types that the catalogue does not know keep their reporter's English. */
-export const eventText = (event: Event, m: Messages): string => m.eventType[event.type]?.(event) ?? event.message
+/** An event's sentence in the language shown; one that the catalogue cannot say keeps their reporter's English. */
+export const eventText = (event: Event, m: Messages): string => m.eventType[event.type]?.(event) || event.message
 
 const severityOrder = { error: 0, warning: 1, info: 2 }
 

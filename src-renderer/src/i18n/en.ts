@@ -12,6 +12,7 @@ export const en = {
     days: (n: number) => `${n}\u00a0d`,
   },
   state: { up: 'up', degraded: 'degraded', down: 'down', unknown: 'unknown', warning: 'warning', error: 'error', info: 'info' },
+  hostState: { up: 'up', down: 'down', unknown: 'unknown' },
   plane: { mgmt: 'management', storage: 'storage', tenant: 'tenant' },
   moduleState: {
     starting: 'starting',

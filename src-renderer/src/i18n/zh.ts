@@ -25,6 +25,7 @@ export const zh: Messages = {
     days: (n) => `${n}\u00a0天`,
   },
   state: { up: '正常', degraded: '降级', down: '中断', unknown: '未知', warning: '警告', error: '错误', info: '信息' },
+  hostState: { up: '在线', down: '离线', unknown: '未知' },
   plane: { mgmt: '管理网', storage: '存储网', tenant: '业务网' },
   moduleState: {
     starting: '启动中',
@@ -111,7 +112,7 @@ export const zh: Messages = {
     never: '尚无数据',
     connecting: '连接中…',
     lost: (age) => `重新连接中 · 数据：${age}`,
-    older: (n) => `${n} 台主机较旧`,
+    older: (n) => `${n} 台主机的数据较旧`,
     sources: '各主机数据的时间',
     explain: '每个模块至少每秒上报一次。更久没有消息的主机标为未知，它此前上报的内容仍可查看。',
     neverHeard: '从未收到',
@@ -180,7 +181,7 @@ export const zh: Messages = {
     noQuorum: '集群存储失去多数派：可以读取；在足够的投票成员恢复之前拒绝变更',
     noLeader: '集群没有主控；选举最多需要 3 秒',
     hostUnknown: (host) => `${host} 的情况未知：它没有上报，也没有其他主机在监听它`,
-    hostDown: (host) => `${host} 中断：没有主机在任何平面收到它的心跳`,
+    hostDown: (host) => `${host} 离线：没有主机在任何平面收到它的心跳`,
     plane: {
       down: (host, plane) => `${host} 在${plane}上与其他主机隔断`,
       degraded: (host, plane) => `${host} 在${plane}上只有部分主机能收到`,
@@ -289,14 +290,16 @@ export const zh: Messages = {
     laptop: '本机',
   },
   eventType: {
-    'leader-changed': ({ data }) => `${text(data.leader)} 成为集群主控（纪元 ${text(data.epoch)}）`,
+    'leader-changed': ({ data }) => (!data.leader ? '' : `${text(data.leader)} 成为集群主控（纪元 ${text(data.epoch)}）`),
     'quorum-lost': ({ origin, data }) => `${origin} 联系不上集群存储的多数派${list(data.missing) && `：缺少 ${list(data.missing)}`}`,
     'quorum-regained': ({ origin }) => `${origin} 重新联系上集群存储的多数派`,
     'path-down': ({ origin, data }) =>
-      data.culprit === origin
-        ? `${origin} 在${planeNames([data.plane])}上收不到任何主机的心跳；请检查它自己的链路或交换机`
-        : `${text(data.by ?? origin)} 在${planeNames(data.planes)}上收不到 ${text(data.culprit)} 的心跳`,
-    'path-up': ({ data }) => `在${planeNames(data.planes)}上重新收到 ${text(data.culprit)} 的心跳`,
+      !data.culprit
+        ? ''
+        : data.culprit === origin
+          ? `${origin} 在${planeNames([data.plane])}上收不到任何主机的心跳；请检查它自己的链路或交换机`
+          : `${text(data.by ?? origin)} 在${planeNames(data.planes)}上收不到 ${text(data.culprit)} 的心跳`,
+    'path-up': ({ data }) => (!data.culprit ? '' : `在${planeNames(data.planes)}上重新收到 ${text(data.culprit)} 的心跳`),
     'cluster-founded': ({ origin }) => `${origin} 组成了集群`,
     'host-removed': ({ about }) => `${name(about)} 已从集群移除；此后拒绝它的证书`,
     'member-added': ({ about }) => `${name(about)} 成为集群存储的投票成员`,

@@ -38,16 +38,20 @@ export function homeOf(context: string, ref: Ref): Place {
   switch (ref.kind) {
     case 'host':
       return { context, screen: 'host', host: ref.id }
+    // Facets of a host have no page and no name of their own.
+    case 'member':
+    case 'facts':
+      return { context, screen: 'host', host: ref.id }
     case 'nic':
     case 'disk':
     case 'module':
     case 'path':
-    case 'member':
-    case 'facts':
-    case 'neighbour': {
-      const host = ref.id.split('/')[0]!
-      return { context, screen: 'host', host, select: ref }
-    }
+      return { context, screen: 'host', host: ref.id.split('/')[0]!, select: ref }
+    // What a NIC hears is told where the NIC is.
+    case 'neighbour':
+      return homeOf(context, { kind: 'nic', id: ref.id })
+    case 'cluster':
+      return { context, screen: 'overview' }
     case 'switch':
     case 'link':
       return { context, screen: 'topology', select: ref }

@@ -2,7 +2,7 @@ import type { ElementDefinition, StylesheetJson } from 'cytoscape'
 import { linkId, switchState, type Topology } from '../../../core/topology/topology.ts'
 import type { SummaryState } from '../../../core/status/summary.ts'
 import type { Status } from '../../../core/contract/desktop/inventory.ts'
-import type { Nic } from '../../../core/model/index.ts'
+import type { LiveState, Nic } from '../../../core/model/index.ts'
 import { linkSpeed } from '../format.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
 import type { Layout } from './layout.ts'
@@ -20,10 +20,14 @@ export interface GraphInput {
   m: Messages
 }
 
+/** With more hosts than this, links crowd: only what is down is said in words. */
+const roomyHosts = 8
+
 type Data = Record<string, string | number>
 
 export function elementsOf({ layout, topology, status, nics, m }: GraphInput): ElementDefinition[] {
   const elements: ElementDefinition[] = []
+  const roomy = layout.hosts.size <= roomyHosts
   const node = (id: string, classes: string, position: { x: number; y: number }, data: Data): void =>
     void elements.push({
       group: 'nodes',
@@ -55,7 +59,7 @@ export function elementsOf({ layout, topology, status, nics, m }: GraphInput): E
       { x: box.x - box.width / 2 + 14, y: box.y - 9 },
       name,
       state,
-      status.cluster.leader === name ? `${m.state[state]} · ${m.topology.leader}` : m.state[state],
+      status.cluster.leader === name ? `${m.hostState[state]} · ${m.topology.leader}` : m.hostState[state],
     )
   }
   for (const box of layout.nics) {
@@ -77,7 +81,7 @@ export function elementsOf({ layout, topology, status, nics, m }: GraphInput): E
         id: `link/${linkId(link)}`,
         source: `nic/${link.host}/${link.nic}`,
         target: `port/${link.switch}/${link.port}`,
-        label: link.state === 'up' ? (nic.speedMbps ? linkSpeed(nic.speedMbps) : '') : m.state[link.state],
+        label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
         width: speedWidth(nic.speedMbps),
       },
       classes: link.state,
@@ -86,6 +90,9 @@ export function elementsOf({ layout, topology, status, nics, m }: GraphInput): E
   }
   return elements
 }
+
+const linkLabel = (state: LiveState, speedMbps: number | undefined, m: Messages): string =>
+  state !== 'up' ? m.state[state] : speedMbps ? linkSpeed(speedMbps) : ''
 
 /** Faster links are drawn wider: 1.5 px up to 1 Gb/s, a little more for each step of the trade's speeds. */
 const speedWidth = (mbps = 0): number => 1.5 + [1000, 10_000, 25_000, 40_000].filter((step) => mbps > step).length * 0.6
