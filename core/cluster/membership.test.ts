@@ -20,7 +20,7 @@ const voter = (name: string, more: Partial<MembershipMember> = {}): MembershipMe
 const long = 10 ** 9
 
 describe('the next step', () => {
-  test.each<[string, Partial<MembershipView>, unknown]>([
+  test.each<[string, Partial<MembershipView>, object | null]>([
     ['one host needs nothing', { hosts: [host('h1')], members: [voter('h1')] }, null],
     ['two hosts keep one voter', { hosts: [host('h1'), host('h2')], members: [voter('h1')] }, null],
     ['the third makes a second voter', { hosts: [host('h1'), host('h2'), host('h3')], members: [voter('h1')] }, { do: 'add-learner', host: 'h2' }],
