@@ -52,6 +52,13 @@ export function runOnOurNode(program) {
   const child = spawn(node, [path.join(root, program), ...process.argv.slice(2)], { cwd: root, env, stdio: 'inherit' })
   // A terminal's Ctrl-C goes to the whole process group, so the child hears it twice; a signal from elsewhere it hears from here alone.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal))
+  // npm starts us through a shell that dies of a SIGTERM and tells nobody: then we are somebody else's child.
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent || !process.env.npm_lifecycle_event) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 250).unref()
   child.on('error', (error) => {
     console.error(`${node} could not be started: ${error.message}. Remove node_modules and run this again.`)
     process.exit(1)

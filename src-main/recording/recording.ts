@@ -8,7 +8,7 @@ import type { Contexts } from '../contexts/contexts.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 
 /** The cluster that the app ships with, for machines where no lab can be. Made by scripts/record.ts. */
-const recordingFile = path.resolve(import.meta.dirname, '../../resources/recording/cluster.json')
+export const recordingFile = path.resolve(import.meta.dirname, '../../resources/recording/cluster.json')
 const contextName = 'recording'
 const samplesKeptMs = 10 * 60_000
 const eventsKept = 500
