@@ -52,8 +52,8 @@ async function measure(
   for (let round = 1; round <= rounds; round++) {
     const leader = (await cluster.settled()).cluster.leader!
     const mac = macs.get(leader)!
-    const holder = prober.answers.at(-1)?.mac
-    if (holder !== mac) throw new Error(`${leader} leads, but ${holder} answers for the address`)
+    const holder = (await prober.firstAfter(performance.now(), null, 3000))?.mac
+    if (holder !== mac) throw new Error(`${leader} leads, but ${holder ?? 'nobody'} answers for the address`)
     const at = performance.now()
     const acted = labFault({ name: labName, host: leader, fault, ...(plane && { plane }) })
     const first = await prober.firstAfter(at, mac, 15_000)

@@ -117,6 +117,16 @@ test('hosts are learned from the cluster, and forgotten when it no longer has th
   await eventually(async () => expect(await ids('nic')).toEqual([]))
 })
 
+test('a cluster of the same name made anew is found where it is now, not where the old one was', async () => {
+  const old = await agentOf('h1', { cluster: [clusterObject(), hostObject('h1', '127.0.0.9')] })
+  const first = sync([old])
+  await eventually(async () => expect(await ids('host')).toEqual(['h1']))
+  await first[Symbol.asyncDispose]()
+  const anew = await agentOf('h1', { cluster: [clusterObject(), hostObject('h1', '127.0.0.1')], monitor: [nic('h1', 'b')] })
+  sync([anew])
+  await eventually(async () => expect(await ids('nic')).toEqual(['h1/b']))
+})
+
 test('without a majority nobody is forgotten', async () => {
   const first = await agentOf('h1', { cluster: [clusterObject(), hostObject('h1', '127.0.0.1'), hostObject('h2', '127.0.0.1')] })
   const running = sync([first])

@@ -120,7 +120,7 @@ export class Sync implements AsyncDisposable {
     while (!signal.aborted && ![...this.#hosts.values()].some((links) => links.endpoint === endpoint)) {
       try {
         using link = await this.#options.dial({ endpoint, host: null, module: 'cluster' }, signal)
-        if (!this.#hosts.has(link.host)) this.#add(link.host, endpoint)
+        this.#foundAt(link.host, endpoint)
         seed.answered = true
         return
       } catch (error) {
@@ -130,6 +130,15 @@ export class Sync implements AsyncDisposable {
       await pause(backoff.nextMs(), signal)
     }
     seed.answered = true
+  }
+
+  /** A host answers at this address. What we remember of it may be older: a cluster of the same name made anew has its hosts elsewhere. */
+  #foundAt(host: string, endpoint: string): void {
+    const links = this.#hosts.get(host)
+    if (!links) return this.#add(host, endpoint)
+    if (links.readers.some(({ connected }) => connected)) return
+    links.endpoint = endpoint
+    for (const reader of links.readers) reader.kick()
   }
 
   #add(host: string, endpoint: string): void {

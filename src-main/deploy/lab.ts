@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Status } from '../../core/contract/desktop/inventory.ts'
+import { votersWanted } from '../../core/cluster/membership.ts'
 import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
 import type { Task } from '../../core/model/task.ts'
 import { labFault, labStatus, labUp, type LabDescription, type LabHostDescription } from '../../lab/lab.ts'
@@ -96,15 +97,29 @@ async function untilUp(services: LabServices, lab: LabDescription, onStep: (line
   for (const deadline = Date.now() + upTimeoutMs; ; await sleep(250)) {
     const status = await services.status(lab.clusterName)
     const down = lab.hosts.filter((host) => !status.hosts.some(({ name, state }) => name === host.name && state === 'up'))
-    if (down.length === 0 && status.cluster.leader !== null) return status
+    // Before all of them vote, the loss of one host could take quorum along.
+    const voters = await votersThatAreWell(services.clusters, lab.clusterName)
+    const wanted = votersWanted(lab.hosts.length)
+    if (down.length === 0 && status.cluster.leader !== null && voters >= wanted) return status
     if (Date.now() < deadline) continue
-    const what = down.length > 0 ? `${down.map((host) => host.name).join(', ')} are not up` : 'the cluster has no leader'
+    const what =
+      down.length > 0
+        ? `${down.map((host) => host.name).join(', ')} are not up`
+        : status.cluster.leader === null
+          ? 'the cluster has no leader'
+          : `${voters} of ${wanted} voters are well`
     throw new HoldfastError(
       'timeout',
       `After ${upTimeoutMs / 1000} s ${what}`,
       `Look at holdfast status and at /var/log/holdfast on the hosts (holdfast lab exec ${lab.hosts[0]?.name} --name ${lab.name} -- ls /var/log/holdfast).`,
     )
   }
+}
+
+/** How many members of the store vote and are up, by whichever agent answers; 0 while none does. */
+async function votersThatAreWell(clusters: Clusters, context: string): Promise<number> {
+  const { members } = await clusters.ask(context, null, (agent) => agent.cluster.status()).catch(() => ({ members: [] }))
+  return members.filter((member) => member.state === 'up' && member['learner'] !== true).length
 }
 
 /** One line for each step of these tasks, when it has ended with something to say. */
