@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
@@ -43,13 +43,11 @@ function startServer(hostKey: string, clientKey: string) {
       })
     })
     client.on('tcpip', (accept, _reject, info) => {
-      import('node:net').then(({ connect }) => {
-        const onward = connect(info.destPort, info.destIP)
-        const stream = accept()
-        onward.pipe(stream).pipe(onward)
-        onward.on('error', () => stream.destroy())
-        stream.on('error', () => onward.destroy())
-      })
+      const onward = connect(info.destPort, info.destIP)
+      const stream = accept()
+      onward.pipe(stream).pipe(onward)
+      onward.on('error', () => stream.destroy())
+      stream.on('error', () => onward.destroy())
     })
   })
   return { server, seen }

@@ -1,6 +1,6 @@
 import { listKindSchema, type Listing, type ListKind } from '../../../core/contract/desktop/inventory.ts'
 import { age, table } from '../output.ts'
-import { flag, option, wholeNumber } from '../options.ts'
+import { flag, wholeNumber } from '../options.ts'
 import { UsageError } from '../parse.ts'
 import { withServices } from '../services.ts'
 import { statusText } from '../status-text.ts'
