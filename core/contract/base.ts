@@ -7,9 +7,7 @@ export const errorDataSchema = z.looseObject({ hint: z.string() })
 
 type ErrorMap = { [C in ErrorCode]: { status: number; data: typeof errorDataSchema } }
 
-const errorMap = Object.fromEntries(
-  Object.entries(errorCodes).map(([code, status]) => [code, { status, data: errorDataSchema }]),
-) as ErrorMap
+const errorMap = Object.fromEntries(Object.entries(errorCodes).map(([code, status]) => [code, { status, data: errorDataSchema }])) as ErrorMap
 
 /** Start of every procedure: all of Holdfast's errors are typed values on both ends. */
 export const procedure = oc.errors(errorMap)

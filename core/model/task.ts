@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import { wallMsSchema } from './common.ts'
 
-export const errorDocSchema = z.looseObject({ code: z.string(), message: z.string(), hint: z.string(), data: z.record(z.string(), z.unknown()).optional() })
+export const errorDocSchema = z.looseObject({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string(),
+  data: z.record(z.string(), z.unknown()).optional(),
+})
 
 export const stepStateSchema = z.enum(['pending', 'running', 'done', 'skipped', 'failed'])
 

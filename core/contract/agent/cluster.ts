@@ -40,14 +40,31 @@ export const clusterContract = {
       }),
     ),
   /** Takes a host out: its member first, then its document; its certificate is refused from then on. Role admin. */
-  removeHost: procedure.route({ method: 'DELETE', path: '/hosts/{name}' }).input(z.object({ name: nameSchema })).output(z.object({})),
+  removeHost: procedure
+    .route({ method: 'DELETE', path: '/hosts/{name}' })
+    .input(z.object({ name: nameSchema }))
+    .output(z.object({})),
   /** Signs a new client certificate for a person's key. Role admin. */
   signClient: procedure
     .route({ method: 'POST', path: '/clients' })
-    .input(z.object({ csrPem: pem, name: z.string().max(64), role: roleSchema, ttlMs: z.number().int().positive().max(366 * 86_400_000) }))
+    .input(
+      z.object({
+        csrPem: pem,
+        name: z.string().max(64),
+        role: roleSchema,
+        ttlMs: z
+          .number()
+          .int()
+          .positive()
+          .max(366 * 86_400_000),
+      }),
+    )
     .output(z.object({ certificatePem: pem, caPem: pem })),
   /** Makes the host that answers renew its own certificates now. Role admin. */
   rotateCertificates: procedure.route({ method: 'POST', path: '/rotate' }).output(z.object({ notAfterMs: z.number() })),
   /** Hands leadership to another voter. Role admin. */
-  moveLeader: procedure.route({ method: 'POST', path: '/leader' }).input(z.object({ to: nameSchema })).output(z.object({ leader: nameSchema })),
+  moveLeader: procedure
+    .route({ method: 'POST', path: '/leader' })
+    .input(z.object({ to: nameSchema }))
+    .output(z.object({ leader: nameSchema })),
 }

@@ -7,9 +7,9 @@ import { syncContract } from './sync.ts'
 export const supervisorContract = {
   sync: syncContract,
   /** Who answers, and whether it is well. Needs no role beyond a valid certificate. */
-  hello: procedure.route({ method: 'GET', path: '/hello' }).output(
-    z.looseObject({ host: z.string(), cluster: z.string(), agentVersion: z.string(), nowMs: z.number(), role: z.string() }),
-  ),
+  hello: procedure
+    .route({ method: 'GET', path: '/hello' })
+    .output(z.looseObject({ host: z.string(), cluster: z.string(), agentVersion: z.string(), nowMs: z.number(), role: z.string() })),
   modules: procedure.route({ method: 'GET', path: '/modules' }).output(z.array(moduleSchema)),
   /** Replaces one module by the version named, whose files are installed already; answers when the swap is kept or rolled back. Role admin. */
   upgradeModule: procedure

@@ -4,7 +4,12 @@ import { taskSchema } from '../../model/task.ts'
 import { procedure } from '../base.ts'
 
 /** A host to go through first. Its own host key must be pinned already (`acceptKey`). */
-export const sshJumpSchema = z.object({ address: z.string(), port: z.number().int().default(22), user: z.string().default('root'), keyPath: z.string() })
+export const sshJumpSchema = z.object({
+  address: z.string(),
+  port: z.number().int().default(22),
+  user: z.string().default('root'),
+  keyPath: z.string(),
+})
 
 /** How to reach a host by SSH. Secrets live for the call only and are never stored or logged. */
 export const sshTargetSchema = z.object({

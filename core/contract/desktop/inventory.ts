@@ -25,7 +25,12 @@ export const statusSchema = z.object({
 export type Status = z.infer<typeof statusSchema>
 
 /** `inventory list KIND --json`. `ageMs` is the age of the oldest answer the list is made of. */
-export const listingSchema = z.object({ kind: listKindSchema, asOf: z.iso.datetime().nullable(), ageMs: z.number().nonnegative().nullable(), items: z.array(z.looseObject({})) })
+export const listingSchema = z.object({
+  kind: listKindSchema,
+  asOf: z.iso.datetime().nullable(),
+  ageMs: z.number().nonnegative().nullable(),
+  items: z.array(z.looseObject({})),
+})
 export type Listing = z.infer<typeof listingSchema>
 
 export const searchHitSchema = z.object({ kind: z.string(), id: z.string(), title: z.string(), detail: z.string() })
@@ -54,7 +59,9 @@ export type FeedFrame = z.infer<typeof feedFrameSchema>
 export const inventoryContract = {
   status: procedure.output(statusSchema),
   list: procedure.input(z.object({ kind: listKindSchema, offline: z.boolean().default(false) })).output(listingSchema),
-  search: procedure.input(z.object({ query: z.string().max(200), limit: z.number().int().min(1).max(200).default(50) })).output(z.array(searchHitSchema)),
+  search: procedure
+    .input(z.object({ query: z.string().max(200), limit: z.number().int().min(1).max(200).default(50) }))
+    .output(z.array(searchHitSchema)),
   /** Frames carry `Entity` kinds plus `task`. A delta at least every second while anything's age matters (with empty `puts` if nothing changed). */
   feed: procedure.output(eventIterator(feedFrameSchema)),
   /** Stored samples of a host since a time, then live ones. */
