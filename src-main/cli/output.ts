@@ -20,7 +20,8 @@ export class Output {
 
   /** What failed and what to do; with `--json` the same as a document on stdout. */
   failure(error: HoldfastError): void {
-    write(process.stderr, `${error.message}\n${error.hint}`)
+    const { log } = error.data
+    write(process.stderr, `${typeof log === 'string' ? `${log}\n` : ''}${error.message}\n${error.hint}`)
     if (this.json) write(process.stdout, JSON.stringify(error.toDoc()))
   }
 }

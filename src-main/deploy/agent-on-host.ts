@@ -76,6 +76,12 @@ function parseConfig(text: string | null): AgentOnHost['config'] {
   }
 }
 
+/** The last lines of each of the agent's logs, for an error: taking the agent off the host takes its logs along. */
+export async function readLogs(ssh: SshConnection): Promise<string> {
+  const script = `for log in ${places.log}/*.log; do echo "== $log"; tail -n 12 "$log" | cut -c -400; done`
+  return (await ssh.exec(['sh', '-c', script])).stdout.slice(-16_000)
+}
+
 /** Stops what runs and removes every file of the agent. Harmless where there is none, and where another run of it was cut off. */
 const wipeScript = `
 ${isOursFunction}

@@ -5,7 +5,7 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { nameSchema } from '../../core/model/common.ts'
 import { sshIdentitySchema, type SshSecrets } from '../ssh/identities.ts'
 import type { StepPlan, StepRun, TaskPlan } from '../tasks/plan.ts'
-import { inspectAgent, runAgentCommand, wipeAgent, type AgentOnHost } from './agent-on-host.ts'
+import { inspectAgent, readLogs, runAgentCommand, wipeAgent, type AgentOnHost } from './agent-on-host.ts'
 import { checkClock, checkPorts, checkSpace, checkSystem, findNics } from './checks.ts'
 import { pointCurrent, spaceNeeded, startService, unpackPackage, uploadPackage, writeRemoteFile, type AgentPackage } from './files.ts'
 import { installPackages, missingPackages } from './packages.ts'
@@ -220,7 +220,8 @@ class Install {
     throw new HoldfastError(
       'timeout',
       `The agent on ${name} was started and is not well after ${startTimeoutMs / 1000} s: ${last}`,
-      `Look at ${places.log} on the host, and that TCP port ${apiPort} reaches it from here.`,
+      `What its logs said last is kept with this error. Look also whether TCP port ${apiPort} of the host can be reached from here.`,
+      { log: await readLogs(await this.#session.ssh()) },
     )
   }
 
