@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { heartbeatFlags, type SenderState } from '../../core/cluster/heartbeat.ts'
 import { Leadership, type LeadershipHandover, type Term } from '../../core/cluster/leadership.ts'
 import type { PathChange } from '../../core/cluster/watcher.ts'
-import { clockSkewMs, describePathChanges, findSkewedClocks, joinNames } from '../../core/cluster/words.ts'
+import { joinNames } from '../../core/cluster/words.ts'
 import type { Env } from '../../core/env.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { ObjectLog } from '../../core/sync/object-log.ts'
@@ -12,16 +12,17 @@ import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Handover, Health } from '../runtime/module.ts'
 import { joinDocSchema } from '../supervisor/enrolment.ts'
-import { replaceFile } from '../supervisor/files.ts'
 import { ClusterAddress } from './address.ts'
+import { Announcer } from './announcer.ts'
 import { hostDocSchema, keys, type HostDoc } from './documents.ts'
 import { EtcdGateway } from './etcd-gateway.ts'
 import { EtcdProcess } from './etcd-process.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { createLeaderPort } from './leader-port.ts'
+import { LocalFiles } from './local-files.ts'
 import { EndpointMemory, LocalMember } from './local-member.ts'
 import { MemberKeeper } from './member-keeper.ts'
-import { certificateEndMs, moveBootstrapKeys, renewCertificates } from './pki-store.ts'
+import { certificateEndMs, found, hasBootstrapKeys, renewCertificates } from './pki-store.ts'
 import { Reports } from './reports.ts'
 import { createSealerFor } from './sealer.ts'
 import { Store } from './store.ts'
@@ -35,8 +36,6 @@ const tickMs = 1000
 const renewBeforeMs = 30 * 86_400_000
 /** In standby the store may be silent for this long before the gate goes by the rest alone: it is as silent for the version that acts. */
 const storeGraceMs = 8000
-/** Path changes within this time are told as one. */
-const gatherMs = 150
 
 export interface ClusterModuleOptions {
   env: Env
@@ -65,6 +64,8 @@ export class ClusterModule {
   readonly keeper: MemberKeeper
   readonly #address: ClusterAddress
   readonly #endpoints: EndpointMemory
+  readonly #files: LocalFiles
+  readonly #announcer: Announcer
   readonly #createdAtMs: number
   #active = false
   /** Where heartbeats are to begin, until this host's own document is known. */
@@ -74,19 +75,13 @@ export class ClusterModule {
   #hasReleased = false
   #wasMember = false
   #timers: Disposable[] = []
-  #gathered: PathChange[] = []
-  #gathering: Disposable | null = null
-  #boots: Record<string, number>
-  #quorum: boolean | null = null
-  #skewed = new Map<string, number>()
-  #refused = ''
-  #hostsOnDisk = ''
   #membersSeen = 0
+  #founding = false
 
   constructor(options: ClusterModuleOptions) {
     this.#options = options
     const { env, logger, log, events, config, paths } = options
-    mkdirSync(paths.state, { recursive: true, mode: 0o700 })
+    this.#files = new LocalFiles(paths)
     this.#createdAtMs = env.monotonicMs()
     const joinDoc = joinDocSchema.parse(JSON.parse(readFileSync(paths.join, 'utf8')))
     this.clusterId = joinDoc.clusterId
@@ -99,7 +94,7 @@ export class ClusterModule {
       onElection: (election, continuous) => this.leadership.see(election, continuous),
       onChange: () => this.#changed(),
     })
-    const etcd = new EtcdProcess(paths, config, logger)
+    const etcd = new EtcdProcess(paths, config, logger, this.#files.revocationList)
     const founding = joinDoc.initialClusterState === 'new'
     const answersAnyway = () => this.view.status !== null && this.view.endpoint === this.member.endpoint
     this.member = new LocalMember({
@@ -112,19 +107,20 @@ export class ClusterModule {
       etcd,
       store: this.store,
       answersAnyway,
+      beforeStart: () => this.#files.keepRevocationList([...this.view.revoked.values()]),
       onChange: () => this.#changed(),
     })
-    this.#boots = readJson(this.#bootsFile, {})
     this.heartbeats = new Heartbeats({
       env,
       logger,
       config,
       sealerFor: createSealerFor(Buffer.from(readFileSync(join(paths.pki, 'heartbeat.key'), 'utf8').trim(), 'base64')),
-      knownBoots: this.#boots,
+      knownBoots: this.#files.heardBoots(),
       flags: () => this.#flags(),
       onChanges: (changes) => this.#pathsChanged(changes),
       onPeer: () => this.#peerChanged(),
     })
+    this.#announcer = new Announcer({ env, events, host: config.host, heartbeats: this.heartbeats, missing: () => this.missing() })
     this.#address = new ClusterAddress({ env, logger, config })
     this.leadership = new Leadership({
       env,
@@ -144,11 +140,8 @@ export class ClusterModule {
       ...{ env, logger, events, host: config.host, store: this.store, view: this.view, member: this.member, heartbeats: this.heartbeats },
       leading: () => this.leadership.leading,
     })
-    // What was known last is enough to be heard before the store answers, or when it does not.
-    for (const doc of readJson<unknown[]>(this.#hostsFile, [])) {
-      const host = hostDocSchema.safeParse(doc).data
-      if (host) this.view.hosts.set(host.name, host)
-    }
+    for (const doc of this.#files.knownHosts()) this.view.hosts.set(doc.name, doc)
+    this.#wasMember = this.self !== undefined
     this.#applyEndpoints()
     this.view.start()
   }
@@ -168,7 +161,7 @@ export class ClusterModule {
     const { leadership = null, sender = null } = handover as Partial<ClusterHandover>
     this.#active = true
     // After an unlucky swap the other version may have sent on from where we stopped: a new boot keeps us from repeating it.
-    const state = sender !== null && !this.#hasReleased ? sender : { boot: this.#nextBoot(), sequences: { mgmt: 0, storage: 0, tenant: 0 } }
+    const state = sender !== null && !this.#hasReleased ? sender : { boot: this.#files.nextBoot(), sequences: { mgmt: 0, storage: 0, tenant: 0 } }
     this.#senderState = state
     this.member.start()
     this.keeper.start()
@@ -220,15 +213,15 @@ export class ClusterModule {
   /** Renews this host's certificates now. Answers their end. */
   async rotate(): Promise<number> {
     const { env, config, paths } = this.#options
-    const { serial, notAfterMs } = await renewCertificates({ store: this.store, paths, config, clusterId: this.clusterId, nowMs: env.wallMs() })
+    const renewed = await renewCertificates({ store: this.store, paths, config, clusterId: this.clusterId, nowMs: env.wallMs() })
     this.store.gateway.reloadCertificates()
-    await this.#noteCertificate(serial, notAfterMs)
-    return notAfterMs
+    await this.#noteCertificates(renewed)
+    return Math.min(...renewed.map((each) => each.notAfterMs))
   }
 
   /** Documents, members or the store's status changed: everything that follows from them is brought up to date. */
   #changed(): void {
-    const { config, logger } = this.#options
+    const { config, logger, paths } = this.#options
     this.#applyEndpoints()
     this.reports.publish()
     this.heartbeats.setHosts([...this.view.hosts.values()])
@@ -239,11 +232,8 @@ export class ClusterModule {
         this.heartbeats.start(this.#senderState, this.self.incarnation)
         this.#senderState = null
       }
-    } else if (this.view.ready && this.view.quorum) {
-      if (this.#wasMember) this.#removed()
-      else if (existsSync(join(this.#options.paths.pki, 'bootstrap-ca.key')))
-        this.#found().catch((cause: unknown) => logger.error('the cluster could not be founded', { cause }))
-    }
+    } else if (this.#wasMember && this.view.ready && this.view.quorum) this.#removed()
+    if (this.view.ready && this.view.quorum && hasBootstrapKeys(paths)) this.#found()
     this.reports.publishPaths()
     const voters = this.member.members.filter(({ name, learner }) => !learner && name !== '' && this.view.hosts.get(name)?.leaving === false)
     this.leadership.setVoters(voters.map(({ name }) => name).sort())
@@ -253,8 +243,14 @@ export class ClusterModule {
     }
     if (this.view.membersChanged !== this.#membersSeen) this.#listMembersAgain()
     this.#membersSeen = this.view.membersChanged
-    this.#tellQuorum()
-    this.#writeFiles()
+    if (this.view.ready) {
+      this.#announcer.quorumIs(this.view.quorum)
+      this.#files.keepHosts(this.view.hosts.values())
+      this.#files.keepRefused([...this.view.revoked.values()], (host) => this.view.hosts.has(host))
+      this.#files
+        .keepRevocationList([...this.view.revoked.values()])
+        .catch((cause: unknown) => logger.error('the revocation list could not be written', { cause }))
+    }
     const move = this.view.moveLeader
     if (move && this.leadership.term && move.epoch === this.leadership.term.epoch && move.to !== config.host)
       this.leadership.resign(`an administrator moved it to ${move.to}`, move.to)
@@ -263,7 +259,7 @@ export class ClusterModule {
 
   #listMembersAgain(): void {
     this.member.listAgain()
-    this.member.look()
+    void this.member.look()
   }
 
   /** Endpoints of the store: the own member first, then those of the members, else what was known last. */
@@ -277,26 +273,17 @@ export class ClusterModule {
     if (local.length > 0 && this.member.well) this.view.reconnect()
   }
 
-  /** The first host of the cluster writes itself down and hands the CAs to the store. */
-  async #found(): Promise<void> {
-    const { config, env, paths, events } = this.#options
-    const { readIdentity } = await import('../../core/pki/certificates.ts')
-    const { serial, notAfterMs } = readIdentity(readFileSync(join(paths.pki, 'host.crt'), 'utf8'))
-    const { apiPort, heartbeatPort, storePeerPort, storeClientPort } = config
-    const value: HostDoc = {
-      name: config.host,
-      addresses: config.addresses,
-      role: 'voter',
-      joinedAtMs: Math.trunc(env.wallMs()),
-      leaving: false,
-      incarnation: this.clusterId,
-      ...{ apiPort, heartbeatPort, storePeerPort, storeClientPort },
-      certificates: [{ serial, notAfterMs }],
-    }
-    const key = keys.host(config.host)
-    const { done } = await this.store.change([{ key, revision: 0 }], [{ put: key, value }])
-    await moveBootstrapKeys(this.store, paths)
-    if (done) events.emit('cluster-founded', 'info', `${config.host} founded the cluster ${config.cluster}`, [`host/${config.host}`])
+  /** The first host of the cluster writes itself down and hands the CAs to the store, however often it was interrupted. */
+  #found(): void {
+    if (this.#founding) return
+    this.#founding = true
+    const { config, env, paths, events, logger } = this.#options
+    found({ store: this.store, config, paths, clusterId: this.clusterId, nowMs: Math.trunc(env.wallMs()) })
+      .then((isNew) => {
+        if (isNew) events.emit('cluster-founded', 'info', `${config.host} founded the cluster ${config.cluster}`, [`host/${config.host}`])
+      })
+      .catch((cause: unknown) => logger.error('the cluster could not be founded', { cause }))
+      .finally(() => (this.#founding = false))
   }
 
   /** The cluster took this host out: it stops everything it does for it. */
@@ -334,93 +321,29 @@ export class ClusterModule {
   #pathsChanged(changes: PathChange[]): void {
     this.reports.publishPaths()
     this.reports.publish()
-    this.#gathered.push(...changes)
-    this.#gathering ??= this.#options.env.after(gatherMs, () => {
-      this.#gathering = null
-      const gathered = this.#gathered.splice(0)
-      for (const { type, severity, message, about, data } of describePathChanges(gathered, {
-        self: this.#options.config.host,
-        paths: this.heartbeats.watcher.list(),
-      }))
-        this.#options.events.emit(type, severity, message, about, data)
-      this.keeper.look()
-    })
+    this.#announcer.pathsChanged(changes)
+    this.keeper.look()
   }
 
   #peerChanged(): void {
     this.reports.publish()
-    const boots = this.heartbeats.receiver.boots
-    if (JSON.stringify(boots) !== JSON.stringify(this.#boots)) {
-      this.#boots = boots
-      replaceFile(this.#bootsFile, JSON.stringify(boots), 0o600)
-    }
+    this.#files.keepBoots(this.heartbeats.receiver.boots)
     this.keeper.look()
-  }
-
-  #tellQuorum(): void {
-    const { config, events } = this.#options
-    const { quorum } = this.view
-    const before = this.#quorum
-    // Whoever has just started does not know what it has not seen.
-    if (before === null && !quorum && !this.view.ready) return
-    this.#quorum = quorum
-    if (before === quorum || before === null) return
-    if (quorum) {
-      events.emit('quorum-regained', 'info', `${config.host} reaches a majority of the store again`, ['cluster/cluster'])
-      return
-    }
-    const missing = this.missing()
-    const who = missing.length > 0 ? `: ${joinNames(missing)} ${missing.length > 1 ? 'are' : 'is'} missing` : ''
-    events.emit(
-      'quorum-lost',
-      'error',
-      `${config.host} does not reach a majority of the store${who}`,
-      ['cluster/cluster', ...missing.map((host) => `host/${host}`)],
-      { missing },
-    )
   }
 
   #tick(): void {
     this.leadership.seeRaftLeader(this.view.status?.leaderId ? this.member.hostOf(this.view.status.leaderId) : null)
     this.reports.publish()
-    this.#tellQuorum()
+    if (this.view.ready) this.#announcer.quorumIs(this.view.quorum)
   }
 
   #refresh(): void {
     const { paths, env, logger } = this.#options
     this.reports.publishPaths()
-    this.#tellClocks()
+    this.#announcer.clocksOf(this.view.hosts.keys())
     if (this.view.quorum && this.self && certificateEndMs(paths) - env.wallMs() < renewBeforeMs)
       this.rotate().catch((cause: unknown) => logger.error('the certificates could not be renewed', { cause }))
     if (this.leadership.leading) this.#forgetRevoked().catch((cause: unknown) => logger.warn('old certificates could not be forgotten', { cause }))
-  }
-
-  #tellClocks(): void {
-    const { config, events } = this.#options
-    const offsets = new Map<string, number>()
-    for (const peer of this.view.hosts.keys()) {
-      const offsetMs = this.heartbeats.clockOffsetMs(peer)
-      if (peer !== config.host && offsetMs !== null) offsets.set(peer, offsetMs)
-    }
-    const skewed = new Map(findSkewedClocks(config.host, offsets).map(({ host, offsetMs }) => [host, offsetMs]))
-    for (const [host, offsetMs] of skewed) {
-      if (this.#skewed.has(host)) continue
-      const seconds = Math.round(Math.abs(offsetMs) / 1000)
-      events.emit(
-        'clock-skew',
-        'warning',
-        `The clock of ${host} is ${seconds} s ${offsetMs > 0 ? 'ahead of' : 'behind'} ${host === config.host ? 'the others' : `that of ${config.host}`}; set it right`,
-        [`host/${host}`],
-        {
-          host,
-          offsetMs: Math.round(offsetMs),
-          limitMs: clockSkewMs,
-        },
-      )
-    }
-    for (const host of this.#skewed.keys())
-      if (!skewed.has(host)) events.emit('clock-right', 'info', `The clock of ${host} is right again`, [`host/${host}`])
-    this.#skewed = skewed
   }
 
   async #forgetRevoked(): Promise<void> {
@@ -428,13 +351,14 @@ export class ClusterModule {
     for (const [id, doc] of this.view.revoked) if (doc.untilMs < now) await this.store.change([], [{ delete: keys.revoked(id) }])
   }
 
-  async #noteCertificate(serial: string, notAfterMs: number): Promise<void> {
+  /** Notes new certificates in this host's document, so that they can be refused one day. */
+  async #noteCertificates(renewed: HostDoc['certificates']): Promise<void> {
     const now = this.#options.env.wallMs()
     for (let attempt = 0; attempt < 3; attempt++) {
       const stored = await this.store.get(keys.host(this.#options.config.host))
       const doc = hostDocSchema.safeParse(stored?.value).data
       if (!stored || !doc) return
-      const certificates = [...doc.certificates.filter((each) => each.notAfterMs > now), { serial, notAfterMs }]
+      const certificates = [...doc.certificates.filter((each) => each.notAfterMs > now), ...renewed]
       const { done } = await this.store.change(
         [{ key: stored.key, revision: stored.revision }],
         [{ put: stored.key, value: { ...doc, certificates } }],
@@ -442,52 +366,9 @@ export class ClusterModule {
       if (done) return
     }
   }
-
-  /** What the supervisor and the next start need to know. */
-  #writeFiles(): void {
-    const { paths } = this.#options
-    if (!this.view.ready) return
-    const revoked = [...this.view.revoked.values()]
-    const hosts = [...new Set(revoked.map((doc) => doc.host).filter((host) => !this.view.hosts.has(host)))].sort()
-    const refused = JSON.stringify({ hosts, serials: revoked.flatMap((doc) => doc.serials).sort() })
-    if (refused !== this.#refused) replaceFile(paths.refused, refused, 0o600)
-    this.#refused = refused
-    const known = JSON.stringify([...this.view.hosts.values()])
-    if (known !== this.#hostsOnDisk) replaceFile(this.#hostsFile, known, 0o600)
-    this.#hostsOnDisk = known
-  }
-
-  /** Counts a start without predecessor, on disk before it is used. */
-  #nextBoot(): number {
-    const file = join(this.#options.paths.state, 'boot-count')
-    let count = 0
-    try {
-      count = Number.parseInt(readFileSync(file, 'utf8'), 10) || 0
-    } catch {
-      // The first start.
-    }
-    replaceFile(file, `${count + 1}\n`, 0o600)
-    return count + 1
-  }
-
-  get #bootsFile(): string {
-    return join(this.#options.paths.state, 'heard-boots.json')
-  }
-
-  get #hostsFile(): string {
-    return join(this.#options.paths.state, 'known-hosts.json')
-  }
 }
 
 /** What the monotonic clock of the machine shows beyond the process's own, ms; the same for every process. */
 function clockDifferenceMs(env: Env): number {
   return Number(process.hrtime.bigint()) / 1e6 - env.monotonicMs()
-}
-
-function readJson<T>(path: string, otherwise: T): T {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T
-  } catch {
-    return otherwise
-  }
 }

@@ -139,6 +139,11 @@ describe('a cluster of four hosts', () => {
     const victim = (await voters('h1')).find((host) => host !== 'h1')!
     const spare = ['h2', 'h3', 'h4'].find((host) => host !== victim)!
     const old = await Promise.all(['ca.crt', 'host.crt', 'host.key'].map((file) => cluster.on(victim, ['cat', `/etc/holdfast/pki/${file}`])))
+    const [storeCa, storeCert, storeKey] = await Promise.all(
+      ['store-ca.crt', 'store.crt', 'store.key'].map((file) => cluster.on(victim, ['cat', `/etc/holdfast/pki/${file}`])),
+    )
+    const store = { ca: storeCa!, cert: storeCert!, key: storeKey!, port: 2379 }
+    expect(await cluster.call('h1', 'POST', '/v3/maintenance/status', {}, store)).toHaveProperty('version')
     await admin(`/hosts/${victim}`, 'DELETE')
     await eventually(async () => expect(await voters(spare)).toEqual(['h1', 'h2', 'h3', 'h4'].filter((host) => host !== victim)), patienceMs)
     await eventually(async () => expect(await cluster.on('h1', ['cat', '/var/lib/holdfast/refused.json'])).toContain(victim), patienceMs)
@@ -147,6 +152,10 @@ describe('a cluster of four hosts', () => {
         /wrong-cluster/,
       )
     }, patienceMs)
+    await eventually(
+      () => expect(cluster.call('h1', 'POST', '/v3/maintenance/status', {}, store)).rejects.toThrow(/bad certificate|ECONNRESET|socket hang up/),
+      patienceMs,
+    )
     await eventually(
       async () =>
         expect(await cluster.on(victim, ['sh', '-c', 'ls /run/holdfast/etcd.pid /var/lib/holdfast/etcd 2>&1 || true'])).toMatch(

@@ -25,10 +25,13 @@ export class EtcdProcess {
   readonly #paths: AgentPaths
   readonly #config: AgentConfig
   readonly #logger: Logger
+  readonly #revocationList: string
   readonly dataDirectory: string
   #id: ProcessId | null
 
-  constructor(paths: AgentPaths, config: AgentConfig, logger: Logger) {
+  /** `revocationList`: file with the certificates that etcd refuses; it must exist before `start`. */
+  constructor(paths: AgentPaths, config: AgentConfig, logger: Logger, revocationList: string) {
+    this.#revocationList = revocationList
     this.#paths = paths
     this.#config = config
     this.#logger = logger
@@ -59,7 +62,7 @@ export class EtcdProcess {
     this.trimLog()
     const log = openSync(this.#logFile, 'a', 0o640)
     try {
-      const child = spawn(etcdProgram, etcdArguments(this.#config, this.#paths, this.dataDirectory, birth, clusterId), {
+      const child = spawn(etcdProgram, this.#arguments(birth, clusterId), {
         detached: true,
         stdio: ['ignore', log, log],
         cwd: '/',
@@ -99,42 +102,45 @@ export class EtcdProcess {
   get #logFile(): string {
     return join(this.#paths.log, 'etcd.log')
   }
-}
 
-/** etcd's command line. Pre-vote keeps a member that was cut off from disturbing the others when it comes back. */
-export function etcdArguments(config: AgentConfig, paths: AgentPaths, dataDirectory: string, birth: EtcdBirth, clusterId: string): string[] {
-  const { mgmt } = config.addresses
-  const pki = (name: string) => join(paths.pki, name)
-  const options: Record<string, string> = {
-    'name': config.host,
-    'data-dir': dataDirectory,
-    'listen-peer-urls': `https://${mgmt}:${config.storePeerPort}`,
-    'initial-advertise-peer-urls': `https://${mgmt}:${config.storePeerPort}`,
-    'listen-client-urls': `https://127.0.0.1:${config.storeClientPort},https://${mgmt}:${config.storeClientPort}`,
-    'advertise-client-urls': `https://${mgmt}:${config.storeClientPort}`,
-    'initial-cluster': birth.initialCluster.join(','),
-    'initial-cluster-state': birth.state,
-    'initial-cluster-token': clusterId,
-    'heartbeat-interval': '50',
-    'election-timeout': '500',
-    'pre-vote': 'true',
-    'quota-backend-bytes': String(256 * 1024 * 1024),
-    // Renewals of leadership write four revisions a second, of which nobody wants the old ones.
-    'auto-compaction-mode': 'revision',
-    'auto-compaction-retention': '5000',
-    // Entries kept in memory for members that lag behind; etcd's 100,000 would be most of its memory.
-    'snapshot-count': '5000',
-    'cert-file': pki('store.crt'),
-    'key-file': pki('store.key'),
-    'trusted-ca-file': pki('store-ca.crt'),
-    'client-cert-auth': 'true',
-    'peer-cert-file': pki('store.crt'),
-    'peer-key-file': pki('store.key'),
-    'peer-trusted-ca-file': pki('store-ca.crt'),
-    'peer-client-cert-auth': 'true',
-    'logger': 'zap',
-    'log-level': 'warn',
-    'log-outputs': 'stderr',
+  /** etcd's command line. Pre-vote keeps a member that was cut off from disturbing the others when it comes back. */
+  #arguments(birth: EtcdBirth, clusterId: string): string[] {
+    const config = this.#config
+    const { mgmt } = config.addresses
+    const pki = (name: string) => join(this.#paths.pki, name)
+    const options: Record<string, string> = {
+      'name': config.host,
+      'data-dir': this.dataDirectory,
+      'listen-peer-urls': `https://${mgmt}:${config.storePeerPort}`,
+      'initial-advertise-peer-urls': `https://${mgmt}:${config.storePeerPort}`,
+      'listen-client-urls': `https://127.0.0.1:${config.storeClientPort},https://${mgmt}:${config.storeClientPort}`,
+      'advertise-client-urls': `https://${mgmt}:${config.storeClientPort}`,
+      'initial-cluster': birth.initialCluster.join(','),
+      'initial-cluster-state': birth.state,
+      'initial-cluster-token': clusterId,
+      'heartbeat-interval': '50',
+      'election-timeout': '500',
+      'pre-vote': 'true',
+      'quota-backend-bytes': String(256 * 1024 * 1024),
+      // Renewals of leadership write four revisions a second, of which nobody wants the old ones.
+      'auto-compaction-mode': 'revision',
+      'auto-compaction-retention': '5000',
+      // Entries kept in memory for members that lag behind; etcd's 100,000 would be most of its memory.
+      'snapshot-count': '5000',
+      'cert-file': pki('store.crt'),
+      'key-file': pki('store.key'),
+      'trusted-ca-file': pki('store-ca.crt'),
+      'client-cert-auth': 'true',
+      'client-crl-file': this.#revocationList,
+      'peer-crl-file': this.#revocationList,
+      'peer-cert-file': pki('store.crt'),
+      'peer-key-file': pki('store.key'),
+      'peer-trusted-ca-file': pki('store-ca.crt'),
+      'peer-client-cert-auth': 'true',
+      'logger': 'zap',
+      'log-level': 'warn',
+      'log-outputs': 'stderr',
+    }
+    return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
   }
-  return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
 }

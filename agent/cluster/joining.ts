@@ -106,7 +106,10 @@ export class Joining {
     const certify = { host: host.name, clusterId, addresses, nowMs: nowMs() }
     const certificatePem = await signHost(ca, { ...certify, csrPem })
     const storeCertificatePem = await signHost(storeCa, { ...certify, csrPem: storeCsrPem })
-    const { serial, notAfterMs } = readIdentity(certificatePem)
+    const issued = [certificatePem, storeCertificatePem].map((pem) => {
+      const { serial, notAfterMs } = readIdentity(pem)
+      return { serial, notAfterMs }
+    })
 
     const hostKey = keys.host(host.name)
     const present = await store.get(hostKey)
@@ -118,7 +121,7 @@ export class Joining {
       name: host.name,
       addresses: host.addresses,
       ...{ apiPort, heartbeatPort, storePeerPort, storeClientPort },
-      certificates: [...(earlier?.certificates ?? []).filter((each) => each.notAfterMs > nowMs()), { serial, notAfterMs }],
+      certificates: [...(earlier?.certificates ?? []).filter((each) => each.notAfterMs > nowMs()), ...issued],
     }
     // A write without a lease would keep the token for ever.
     const { done } = await store.change(

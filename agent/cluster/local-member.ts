@@ -55,6 +55,8 @@ export interface LocalMemberOptions {
   store: Store
   /** Whether somebody else just heard from the own member; then it need not be asked. */
   answersAnyway(): boolean
+  /** What must be in place before etcd starts. */
+  beforeStart(): Promise<void>
   /** The list of members, or how the own member does, changed. */
   onChange(): void
 }
@@ -97,8 +99,8 @@ export class LocalMember {
 
   start(): void {
     this.#options.etcd.adopt()
-    this.#timer = this.#options.env.every(lookPeriodMs, () => this.look())
-    this.look()
+    this.#timer = this.#options.env.every(lookPeriodMs, () => void this.look())
+    void this.look()
   }
 
   stop(): void {
@@ -107,10 +109,11 @@ export class LocalMember {
   }
 
   /** Looks now whether something is to be done; one look at a time. */
-  look(): void {
+  look(): Promise<void> {
     this.#busy = this.#busy
       .then(() => this.#look())
       .catch((cause: unknown) => this.#options.logger.error('the store member cannot be looked after', { cause }))
+    return this.#busy
   }
 
   /** The list of members is old. */
@@ -157,7 +160,10 @@ export class LocalMember {
         this.#markMade()
       }
     } else this.well = false
-    if (now - this.#listedAtMs > listPeriodMs || (!etcd.running && etcd.hasData)) await this.#list()
+    if (now - this.#listedAtMs > listPeriodMs || (!etcd.running && etcd.hasData)) {
+      await this.#list()
+      etcd.trimLog()
+    }
     if (before !== this.well) {
       // Back to the own member, or away from it.
       if (this.well) store.gateway.preferFirst()
@@ -180,6 +186,7 @@ export class LocalMember {
       this.#notBeforeMs = now + backoffMs[Math.min(this.#failures, backoffMs.length - 1)]!
       this.#failures++
       try {
+        await this.#options.beforeStart()
         etcd.start(step.birth, clusterId)
         this.problem = null
       } catch (thrown) {

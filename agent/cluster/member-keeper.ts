@@ -95,7 +95,8 @@ export class MemberKeeper {
       return false
     }
     member.listAgain()
-    member.look()
+    // The next step is decided on the list as it is after this one.
+    await member.look()
     await this.#options.store.change([], [{ put: keys.members, value: step }])
     return false
   }

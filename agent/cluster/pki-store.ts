@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import { replaceFile } from '../supervisor/files.ts'
-import { caDocSchema, keys, type CaDoc } from './documents.ts'
+import { caDocSchema, keys, type CaDoc, type HostDoc } from './documents.ts'
 import type { Store } from './store.ts'
 
 const bootstrapFiles = [
@@ -21,7 +21,7 @@ export async function readCa(store: Store, key: typeof keys.clusterCa | typeof k
 }
 
 /** Moves the CAs' keys from the files that `init` wrote into the store; the files go when the store has them. Again after a crash anywhere it goes on. */
-export async function moveBootstrapKeys(store: Store, paths: AgentPaths): Promise<void> {
+async function moveBootstrapKeys(store: Store, paths: AgentPaths): Promise<void> {
   for (const { file, certificate, key } of bootstrapFiles) {
     const path = join(paths.pki, file)
     if (!existsSync(path)) continue
@@ -34,6 +34,35 @@ export async function moveBootstrapKeys(store: Store, paths: AgentPaths): Promis
   }
 }
 
+/** Whether keys of CAs lie on this host that the store is to have. */
+export function hasBootstrapKeys(paths: AgentPaths): boolean {
+  return bootstrapFiles.some(({ file }) => existsSync(join(paths.pki, file)))
+}
+
+/** Makes the store this cluster's: the document of its first host, and the CAs. Answers whether the document was new. */
+export async function found(options: { store: Store; config: AgentConfig; paths: AgentPaths; clusterId: string; nowMs: number }): Promise<boolean> {
+  const { store, config, paths, clusterId, nowMs } = options
+  const { readIdentity } = await import('../../core/pki/certificates.ts')
+  const { apiPort, heartbeatPort, storePeerPort, storeClientPort } = config
+  const value: HostDoc = {
+    name: config.host,
+    addresses: config.addresses,
+    role: 'voter',
+    joinedAtMs: nowMs,
+    leaving: false,
+    incarnation: clusterId,
+    ...{ apiPort, heartbeatPort, storePeerPort, storeClientPort },
+    certificates: ['host.crt', 'store.crt'].map((file) => {
+      const { serial, notAfterMs } = readIdentity(readFileSync(join(paths.pki, file), 'utf8'))
+      return { serial, notAfterMs }
+    }),
+  }
+  const key = keys.host(config.host)
+  const { done } = await store.change([{ key, revision: 0 }], [{ put: key, value }])
+  await moveBootstrapKeys(store, paths)
+  return done
+}
+
 /** When this host's certificate ends, in ms since the epoch. */
 export function certificateEndMs(paths: AgentPaths): number {
   return Date.parse(new X509Certificate(readFileSync(join(paths.pki, 'host.crt'))).validTo)
@@ -41,7 +70,7 @@ export function certificateEndMs(paths: AgentPaths): number {
 
 /**
  * Makes new keys and certificates for this host, signed with the CAs in the store, and puts them in place; supervisor and etcd read
- * them from there. Answers their end and the serial number of the host's.
+ * them from there. Answers their serial numbers and ends.
  */
 export async function renewCertificates(options: {
   store: Store
@@ -49,7 +78,7 @@ export async function renewCertificates(options: {
   config: AgentConfig
   clusterId: string
   nowMs: number
-}): Promise<{ serial: string; notAfterMs: number }> {
+}): Promise<HostDoc['certificates']> {
   const { store, paths, config, clusterId, nowMs } = options
   const { createCsr, signHost, readIdentity } = await import('../../core/pki/certificates.ts')
   const { mgmt, storage, tenant } = config.addresses
@@ -68,6 +97,8 @@ export async function renewCertificates(options: {
     replaceFile(join(paths.pki, `${name}.key`), keyPem, 0o600)
     replaceFile(join(paths.pki, `${name}.crt`), certificatePem, 0o644)
   }
-  const { serial, notAfterMs } = readIdentity(renewed[0]!.certificatePem)
-  return { serial, notAfterMs }
+  return renewed.map(({ certificatePem }) => {
+    const { serial, notAfterMs } = readIdentity(certificatePem)
+    return { serial, notAfterMs }
+  })
 }

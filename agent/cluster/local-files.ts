@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AgentPaths } from '../runtime/config.ts'
+import { replaceFile } from '../supervisor/files.ts'
+import { hostDocSchema, type HostDoc, type RevokedDoc } from './documents.ts'
+
+/** What the module keeps in `/var/lib/holdfast`: for its next start, for the supervisor and for etcd. Written only when it changes. */
+export class LocalFiles {
+  readonly #paths: AgentPaths
+  readonly #written = new Map<string, string>()
+
+  constructor(paths: AgentPaths) {
+    this.#paths = paths
+    mkdirSync(paths.state, { recursive: true, mode: 0o700 })
+  }
+
+  /** Hosts as they were known last, so that a start is heard before the store answers, or when it does not. */
+  knownHosts(): HostDoc[] {
+    const docs = this.#readJson<unknown[]>('known-hosts.json', [])
+    return docs.flatMap((doc) => hostDocSchema.safeParse(doc).data ?? [])
+  }
+
+  keepHosts(hosts: Iterable<HostDoc>): void {
+    this.#write(this.#path('known-hosts.json'), JSON.stringify([...hosts]))
+  }
+
+  /** The highest boot heard of each peer: heartbeats of an earlier one are replays, also after a start. */
+  heardBoots(): Record<string, number> {
+    return this.#readJson('heard-boots.json', {})
+  }
+
+  keepBoots(boots: Record<string, number>): void {
+    this.#write(this.#path('heard-boots.json'), JSON.stringify(boots))
+  }
+
+  /** Counts a start without predecessor, on disk before it is used. */
+  nextBoot(): number {
+    const boot = (Number.parseInt(this.#read('boot-count'), 10) || 0) + 1
+    this.#write(this.#path('boot-count'), `${boot}\n`)
+    return boot
+  }
+
+  /** `refused.json` for the supervisor. `present`: hosts of that name that are in the cluster (again) are known by their certificates alone. */
+  keepRefused(revoked: readonly RevokedDoc[], present: (host: string) => boolean): void {
+    const hosts = [...new Set(revoked.map((doc) => doc.host).filter((host) => !present(host)))].sort()
+    this.#write(this.#paths.refused, JSON.stringify({ hosts, serials: serialsOf(revoked) }))
+  }
+
+  /** The list of revoked certificates that etcd reads at each handshake. */
+  get revocationList(): string {
+    return this.#path('store.crl')
+  }
+
+  /** Writes that list, an empty one when none is there yet. */
+  async keepRevocationList(revoked: readonly RevokedDoc[]): Promise<void> {
+    const serials = serialsOf(revoked)
+    const known = serials.join()
+    if (existsSync(this.revocationList) && this.#written.get('serials') === known) return
+    const { createRevocationList } = await import('./revocation-list.ts')
+    const issuer = readFileSync(join(this.#paths.pki, 'store-ca.crt'), 'utf8')
+    replaceFile(this.revocationList, await createRevocationList(issuer, serials), 0o600)
+    this.#written.set('serials', known)
+  }
+
+  #path(name: string): string {
+    return join(this.#paths.state, name)
+  }
+
+  #write(path: string, content: string): void {
+    if (this.#written.get(path) === content) return
+    replaceFile(path, content, 0o600)
+    this.#written.set(path, content)
+  }
+
+  #read(name: string): string {
+    try {
+      return readFileSync(this.#path(name), 'utf8')
+    } catch {
+      return ''
+    }
+  }
+
+  #readJson<T>(name: string, otherwise: T): T {
+    try {
+      return JSON.parse(this.#read(name)) as T
+    } catch {
+      return otherwise
+    }
+  }
+}
+
+const serialsOf = (revoked: readonly RevokedDoc[]) => [...new Set(revoked.flatMap((doc) => doc.serials))].sort()
