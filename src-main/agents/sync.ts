@@ -14,7 +14,8 @@ export const sourceModules = ['supervisor', ...moduleNames] as const
 
 const longestWaitMs = 3000
 const saveSeenPeriodMs = 2000
-const reconcileDelayMs = 50
+/** Changes of hosts that come close together are looked at together; for as long as ten looks take, so that looking never fills the day. */
+const reconcileDelayMs = { min: 50, max: 2000 }
 /** A host's clock that is off by more than this is worth a word. */
 export const maxSkewMs = 60_000
 
@@ -53,6 +54,8 @@ export class Sync implements AsyncDisposable {
   readonly #changes: Disposable
   readonly #background = new Set<Promise<void>>()
   #reconciling: NodeJS.Timeout | undefined
+  #reconcileMs = 0
+  #looks = 0
   #lastTickMs = Date.now()
   #savedAtMs = 0
   #ready = false
@@ -88,7 +91,7 @@ export class Sync implements AsyncDisposable {
   }
 
   #isSettled(): boolean {
-    if (!this.#ready || this.#reconciling) return false
+    if (!this.#ready || this.#reconciling || this.#looks > 0) return false
     const tried = this.#seeds.every(({ failed, answered }) => failed || answered)
     return tried && this.#readers().every(({ seenAtMs, failures }) => seenAtMs !== null || failures > 0)
   }
@@ -162,16 +165,25 @@ export class Sync implements AsyncDisposable {
   }
 
   #reconcileSoon(): void {
-    this.#reconciling ??= setTimeout(() => {
-      this.#inBackground(this.#reconcile().finally(() => (this.#reconciling = undefined)))
-    }, reconcileDelayMs)
+    const { min, max } = reconcileDelayMs
+    this.#reconciling ??= setTimeout(
+      () => {
+        // From here on a change asks for another look.
+        this.#reconciling = undefined
+        this.#looks++
+        this.#inBackground(this.#reconcile().finally(() => this.#looks--))
+      },
+      Math.min(max, Math.max(min, this.#reconcileMs * 10)),
+    )
   }
 
   /** Makes links to the hosts that the cluster has, and ends those to hosts that it no longer has. */
   async #reconcile(): Promise<void> {
     const { inventory, context, endpoints } = this.#options
+    const startMs = performance.now()
     const reports = await inventory.reports(context, { only: ['host', 'cluster'] })
     if (this.#stop.signal.aborted) return
+    this.#reconcileMs = performance.now() - startMs
     const merged = mergeReports(reports, this.sources(), Date.now())
     const port = endpoints[0]?.split(':').at(-1) ?? '7443'
     const hosts = new Map<string, string>()
