@@ -20,15 +20,25 @@ export class HostService {
   readonly #deploy: DeployServices
   readonly #tasks: TaskCentre
   readonly #audit: AuditLog
+  readonly #pack: () => Promise<AgentPackage>
+  #packing: Promise<AgentPackage> | undefined
 
   /** Makes its types of tasks known to the task centre. */
-  constructor(deploy: DeployServices, tasks: TaskCentre, audit: AuditLog) {
+  constructor(services: DeployServices, tasks: TaskCentre, audit: AuditLog) {
+    const deploy = { ...services, agentPackage: () => this.agentPackage() }
+    this.#pack = services.agentPackage
     this.#deploy = deploy
     this.#tasks = tasks
     this.#audit = audit
     tasks.register<InstallParams, SshSecrets>('host-install', (params, secrets) => installPlan(deploy, installParamsSchema.parse(params), secrets))
     tasks.register<UpgradeParams>('host-upgrade', (params) => upgradePlan(deploy, upgradeParamsSchema.parse(params)))
     tasks.register<RemoveParams>('host-remove', (params) => removePlan(deploy, removeParamsSchema.parse(params)))
+  }
+
+  /** The agent that belongs to this version of the app. Packing it takes seconds, so those who ask meanwhile share one. */
+  agentPackage(): Promise<AgentPackage> {
+    this.#packing ??= this.#pack().finally(() => (this.#packing = undefined))
+    return this.#packing
   }
 
   /** The host key that a server shows, before anything is sent to it. */
@@ -96,7 +106,7 @@ export class HostService {
 
   /** Starts a `host-upgrade` task to this laptop's version of the agent, or to the package given. */
   async upgrade(cluster: string, input: Input<'upgrade'>, agent?: AgentPackage): Promise<Task> {
-    const chosen = agent ?? (await this.#deploy.agentPackage())
+    const chosen = agent ?? (await this.agentPackage())
     if (input.version !== undefined && input.version !== chosen.version) {
       throw new HoldfastError(
         'not-found',

@@ -34,6 +34,8 @@ const upTimeoutMs = 45_000
  * name, which is made current. Answers the status in which every host is up. Up already, it is only checked.
  */
 export async function labUpFull(services: LabServices, { name, hosts, onStep }: LabUpOptions): Promise<Status> {
+  // Packed while the hosts boot; an error of it comes up in the installs.
+  if ((await labStatus({ name })).state !== 'up') services.hosts.agentPackage().catch(() => undefined)
   const lab = await labUp({ name, ...(hosts === undefined ? {} : { hosts }), onStep })
   await wake(name, onStep)
   // We have made these hosts: their keys are known from the inside, whatever was pinned for another lab at the same addresses.
