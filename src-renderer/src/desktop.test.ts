@@ -31,12 +31,12 @@ const numberOf = (client: DesktopClient): number => (client as unknown as { numb
 const turn = () => new Promise((resolve) => setTimeout(resolve))
 
 describe('the line to the main program', () => {
-  test('work starts on every connection, and its signal ends with it', async () => {
+  test('work starts on every connection; its signal ends when it is stopped, not with a connection', async () => {
     const { connect, next } = byHand()
     const desktop = new Desktop(connect)
     const seen: string[] = []
     desktop.onState((state) => seen.push(state))
-    desktop.whileOpen(async (client, signal) => {
+    const stop = desktop.whileOpen(async (client, signal) => {
       seen.push(`work ${numberOf(client)}`)
       signal.addEventListener('abort', () => seen.push(`ended ${numberOf(client)}`))
     })
@@ -48,7 +48,9 @@ describe('the line to the main program', () => {
     ;(await next()).refuse()
     ;(await next()).open()
     await turn()
-    expect(seen).toEqual(['open', 'work 1', 'ended 1', 'lost', 'open', 'work 2'])
+    expect(seen).toEqual(['open', 'work 1', 'lost', 'open', 'work 2'])
+    stop()
+    expect(seen.slice(5)).toEqual(['ended 1', 'ended 2'])
   })
 
   test('work that was stopped does not start again, and what comes late starts at once', async () => {

@@ -26,9 +26,8 @@ const retryDelaysMs = [100, 250, 500, 1000, 2000]
 export class Desktop {
   #connect: Connector
   #client: DesktopClient | null = null
-  #works = new Set<(client: DesktopClient, signal: AbortSignal) => void>()
+  #works = new Set<(client: DesktopClient) => void>()
   #watchers = new Set<(state: ConnectionState) => void>()
-  #signal: AbortSignal = AbortSignal.abort()
 
   constructor(connect: Connector) {
     this.#connect = connect
@@ -50,20 +49,22 @@ export class Desktop {
     this.#watchers.add(watcher)
   }
 
-  /** Runs `work` now if connected, and again on every new connection, until the function returned is called. The signal ends with the connection. */
+  /**
+   * Runs `work` now if connected, and again on every new connection, until the function returned is called, which ends the signal.
+   * Calls of a connection that is cut end by failing: they need no signal, and could not tell the other side any more.
+   */
   whileOpen(work: (client: DesktopClient, signal: AbortSignal) => Promise<void>): () => void {
-    const ended = new AbortController()
-    const run = (client: DesktopClient, signal: AbortSignal): void => {
-      const either = AbortSignal.any([signal, ended.signal])
-      work(client, either).catch((thrown: unknown) => {
-        if (!either.aborted) console.error('work over the desktop connection failed', asErrorDoc(thrown))
+    const stopped = new AbortController()
+    const run = (client: DesktopClient): void => {
+      work(client, stopped.signal).catch((thrown: unknown) => {
+        if (!stopped.signal.aborted && this.#client === client) console.error('work over the desktop connection failed', asErrorDoc(thrown))
       })
     }
     this.#works.add(run)
-    if (this.#client) run(this.#client, this.#signal)
+    if (this.#client) run(this.#client)
     return () => {
       this.#works.delete(run)
-      ended.abort()
+      stopped.abort()
     }
   }
 
@@ -73,14 +74,11 @@ export class Desktop {
       try {
         const connection = await this.#connect()
         failures = 0
-        const life = new AbortController()
         this.#client = connection.client
-        this.#signal = life.signal
         this.#tell('open')
-        for (const work of this.#works) work(connection.client, life.signal)
+        for (const work of this.#works) work(connection.client)
         await connection.closed
         this.#client = null
-        life.abort()
         this.#tell('lost')
       } catch {
         await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[Math.min(failures++, retryDelaysMs.length - 1)]))

@@ -1,3 +1,4 @@
+import { untrack } from 'svelte'
 import { freshForMs, type ReportedEntity } from '../../../core/status/freshness.ts'
 import { statusOf } from '../../../core/status/status.ts'
 import { topologyOf } from '../../../core/topology/topology.ts'
@@ -62,12 +63,14 @@ class App {
     setInterval(() => (this.nowMs = Date.now()), 1000)
     this.#desktop.onState((state) => (this.connection = state))
     this.#desktop.whileOpen(async (client, signal) => {
-      await this.#readContexts(client)
+      await this.#readContexts(client, true)
       // A locked vault is why no agent can be asked: say so before anybody wonders.
       if ((await client.context.keys()).state === 'locked') overlays.vault = true
       for await (const frame of await client.inventory.feed(undefined, { signal })) {
         this.nowMs = Date.now()
         this.inventory.apply(frame)
+        // Another cluster became the current one, or the first one was made.
+        if (frame.type === 'snapshot' && frame.rev > 1) await this.#readContexts(client, false)
       }
     })
     void this.#desktop.run()
@@ -75,12 +78,20 @@ class App {
 
   /** Makes another cluster the current one; its inventory comes with the next snapshot of the feed. */
   async useContext(name: string): Promise<void> {
-    await this.attempt(async () => {
+    const done = await this.attempt(async () => {
       await this.client.context.use({ name })
       this.inventory.clear()
-      await this.#readContexts(this.client)
-      navigation.go({ context: name, screen: 'overview' })
     })
+    const screen = { context: done ? name : (this.context?.name ?? ''), screen: 'overview' } as const
+    // An address of that cluster, followed from elsewhere, stays what it was.
+    if (!done || navigation.place.context !== name) navigation.go(screen)
+    if (done) this.contexts = await this.client.context.list()
+  }
+
+  /** When the address names another cluster than the current one, that one is meant. The body of an effect. */
+  followAddress(): void {
+    const wanted = navigation.place.context
+    if (wanted !== this.context?.name && this.contexts.some(({ name }) => name === wanted)) untrack(() => void this.useContext(wanted))
   }
 
   /** Runs an action; a failure becomes a notice with its hint. Answers whether it worked. */
@@ -108,14 +119,19 @@ class App {
     return kinds.flatMap((kind) => this.inventory.all(kind)) as ReportedEntity[]
   }
 
-  async #readContexts(client: DesktopClient): Promise<void> {
+  /**
+   * Reads which clusters there are. When the window opens its address says which one is meant; later whoever made another one
+   * current (the first host's installation, the command line) is followed.
+   */
+  async #readContexts(client: DesktopClient, opening: boolean): Promise<void> {
     this.contexts = await client.context.list()
     this.contextsLoaded = true
     const { place } = navigation
-    const current = this.contexts.find((known) => known.current)
-    if (place.context === (current?.name ?? '')) return
-    if (this.contexts.some((known) => known.name === place.context)) return void this.useContext(place.context)
-    navigation.go(place.context ? { context: current?.name ?? '', screen: 'overview' } : { ...place, context: current?.name ?? '' }, 'replace')
+    const current = this.contexts.find((known) => known.current)?.name ?? ''
+    if (place.context === current) return
+    if (place.context === '') return navigation.go({ ...place, context: current }, 'replace')
+    if (opening && this.contexts.some((known) => known.name === place.context)) return
+    navigation.go({ context: current, screen: 'overview' }, 'replace')
   }
 }
 
