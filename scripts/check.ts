@@ -18,7 +18,7 @@ const steps: { name: string; argv: string[] }[] = [
   { name: 'types: screens', argv: [bin('svelte-check'), '--tsconfig', 'src-renderer/tsconfig.json', '--fail-on-warnings'] },
   { name: 'lint', argv: [bin('eslint'), '.', '--max-warnings', '0', '--cache', '--cache-location', 'node_modules/.cache/eslint'] },
   { name: 'format', argv: [bin('prettier'), '--check', '.', '--cache', '--log-level', 'warn'] },
-  { name: 'nothing unused', argv: [bin('knip'), '--cache', '--no-progress'] },
+  { name: 'nothing unused', argv: [bin('knip'), '--no-progress'] },
 ]
 
 /** Runs a program to its end; both of its outputs in the order they came. */

@@ -21,7 +21,7 @@ const allButScreens = /^(?!src-renderer\/)/
 export const rules: Rule[] = [
   { files: /^core\/.*\.test\.ts$/, may: [core], node: true },
   { files: core, may: [core], node: false },
-  { files: /^agent\/.*\.lab\.test\.ts$/, may: [core, /^agent\//, ...labAndAgentPackage], node: true },
+  { files: /^agent\/.*(\.lab\.test\.ts$|\/fixtures\/)/, may: [core, /^agent\//, ...labAndAgentPackage], node: true },
   { files: /^agent\//, may: [core, /^agent\//], node: true },
   { files: /^lab\//, may: [core, /^lab\//], node: true },
   { files: /^src-main\/(cli\/|deploy\/lab|.*\.lab\.test\.ts$)/, may: [core, /^src-main\//, ...labAndAgentPackage], node: true },

@@ -3,14 +3,14 @@ import path from 'node:path'
 import { z } from 'zod'
 import { HoldfastError } from '../../core/errors.ts'
 import { entitySchema } from '../../core/model/entity.ts'
-import { sampleSchema } from '../../core/model/sample.ts'
+import { type Sample, sampleSchema } from '../../core/model/sample.ts'
 import type { Contexts } from '../contexts/contexts.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 
 /** The cluster that the app ships with, for machines where no lab can be. Made by scripts/record.ts. */
 export const recordingFile = path.resolve(import.meta.dirname, '../../resources/recording/cluster.json')
 const contextName = 'recording'
-const samplesKeptMs = 10 * 60_000
+const samplesKeptMs = 5 * 60_000
 const eventsKept = 500
 
 /** What a cluster's agents had reported at one moment, each by its source, and the last minutes of its samples. */
@@ -41,10 +41,19 @@ export async function takeRecording(inventory: Inventory, context: string, clust
     })),
     samples: Object.fromEntries(
       await Promise.all(
-        hosts.map(async (host) => [host, await inventory.samplesSince(context, host, takenAtMs - samplesKeptMs, samplesKeptMs / 1000)]),
+        hosts.map(async (host) => {
+          const samples = await inventory.samplesSince(context, host, takenAtMs - samplesKeptMs, samplesKeptMs / 1000)
+          return [host, samples.map(rounded)] as const
+        }),
       ),
     ),
   }
+}
+
+/** A sample with four digits of each figure, as many as a chart can show. */
+function rounded(sample: Sample): Sample {
+  const text = JSON.stringify(sample, (key, value) => (typeof value === 'number' && key !== 'atMs' ? Number(value.toPrecision(4)) : value))
+  return JSON.parse(text) as Sample
 }
 
 /** Puts a recording into the inventory as a context without a key, behind which there is no cluster. Again with the same changes nothing. */
