@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { writeAtomically } from '../contexts/atomic-file.ts'
 
 /** The host key a server showed: its algorithm as SSH names it, and the fingerprint as `ssh-keygen -l` prints it (`SHA256:…`). */
 export interface HostKey {
@@ -40,11 +41,8 @@ export class HostKeys {
 
   /** Pins a key that a person, or the program that made the host, vouches for. */
   pin(address: string, port: number, key: HostKey): void {
-    mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
-    const path = this.#path(address, port)
-    const fresh = `${path}.${process.pid}`
-    writeFileSync(fresh, JSON.stringify({ algorithm: key.algorithm, fingerprint: key.fingerprint, pinnedAtMs: Date.now() }), { mode: 0o600 })
-    renameSync(fresh, path)
+    const pin = { algorithm: key.algorithm, fingerprint: key.fingerprint, pinnedAtMs: Date.now() }
+    writeAtomically(this.#path(address, port), JSON.stringify(pin))
   }
 
   #path(address: string, port: number): string {

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sshJumpSchema, type SshTarget } from '../../core/contract/desktop/host.ts'
 import { HoldfastError } from '../../core/errors.ts'
+import { writeAtomically } from '../contexts/atomic-file.ts'
 
 /** How a host is reached by SSH, without any secret: what may be kept in files and in a task's parameters. */
 export const sshIdentitySchema = z.object({
@@ -65,23 +66,8 @@ export class SshIdentities {
     }
   }
 
-  /** Hosts of a context that can be reached. */
-  hosts(context: string): string[] {
-    try {
-      return readdirSync(join(this.#dir, encodeURIComponent(context))).flatMap((file) =>
-        file.endsWith('.json') ? [decodeURIComponent(file.slice(0, -5))] : [],
-      )
-    } catch {
-      return []
-    }
-  }
-
   put(context: string, host: string, identity: SshIdentity): void {
-    const path = this.#path(context, host)
-    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
-    const fresh = `${path}.${process.pid}`
-    writeFileSync(fresh, JSON.stringify(identity), { mode: 0o600 })
-    renameSync(fresh, path)
+    writeAtomically(this.#path(context, host), JSON.stringify(identity))
   }
 
   forget(context: string, host: string): void {
