@@ -19,6 +19,7 @@ import { EtcdGateway } from './etcd-gateway.ts'
 import { EtcdProcess } from './etcd-process.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { createLeaderPort } from './leader-port.ts'
+import { loadLibc } from './libc.ts'
 import { LocalFiles } from './local-files.ts'
 import { EndpointMemory, LocalMember } from './local-member.ts'
 import { MemberKeeper } from './member-keeper.ts'
@@ -82,6 +83,8 @@ export class ClusterModule {
     this.#options = options
     const { env, logger, log, events, config, paths } = options
     this.#files = new LocalFiles(paths)
+    // Loading it takes tens of milliseconds, which a standby has and one that takes over has not.
+    loadLibc()
     this.#createdAtMs = env.monotonicMs()
     const joinDoc = joinDocSchema.parse(JSON.parse(readFileSync(paths.join, 'utf8')))
     this.clusterId = joinDoc.clusterId
@@ -163,6 +166,8 @@ export class ClusterModule {
     // After an unlucky swap the other version may have sent on from where we stopped: a new boot keeps us from repeating it.
     const state = sender !== null && !this.#hasReleased ? sender : { boot: this.#files.nextBoot(), sequences: { mgmt: 0, storage: 0, tenant: 0 } }
     this.#senderState = state
+    // First of all, and before anything that touches a disk: peers wait for it since the other version stopped.
+    this.#startHeartbeats()
     this.member.start()
     this.keeper.start()
     this.leadership.start(leadership && { ...leadership, confirmedUntilMs: leadership.confirmedUntilMs - clockDifferenceMs(env) })
@@ -177,7 +182,6 @@ export class ClusterModule {
     for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]()
     this.keeper.stop()
     this.member.stop()
-    const sender = this.heartbeats.stop() ?? this.#senderState
     if (this.ending) {
       this.leadership.resign('its agent is stopped')
       // The store is to know before we go; it answers in a few milliseconds or the lease tells it.
@@ -185,6 +189,7 @@ export class ClusterModule {
     }
     const held = this.leadership.release()
     this.#address.leave()
+    const sender = this.heartbeats.stop() ?? this.#senderState
     return { sender, leadership: held && { ...held, confirmedUntilMs: held.confirmedUntilMs + clockDifferenceMs(env) } }
   }
 
@@ -219,6 +224,15 @@ export class ClusterModule {
     return Math.min(...renewed.map((each) => each.notAfterMs))
   }
 
+  /** Heartbeats need this host's own document, for its incarnation, and whom to send to. */
+  #startHeartbeats(): void {
+    if (this.heartbeats.running || !this.#senderState || !this.self) return
+    this.heartbeats.setHosts([...this.view.hosts.values()])
+    this.heartbeats.start(this.#senderState, this.self.incarnation)
+    this.#options.logger.info('heartbeats begin', { boot: this.#senderState.boot })
+    this.#senderState = null
+  }
+
   /** Documents, members or the store's status changed: everything that follows from them is brought up to date. */
   #changed(): void {
     const { config, logger, paths } = this.#options
@@ -228,10 +242,7 @@ export class ClusterModule {
     if (!this.#active) return
     if (this.self) {
       this.#wasMember = true
-      if (!this.heartbeats.running && this.#senderState) {
-        this.heartbeats.start(this.#senderState, this.self.incarnation)
-        this.#senderState = null
-      }
+      this.#startHeartbeats()
     } else if (this.#wasMember && this.view.ready && this.view.quorum) this.#removed()
     if (this.view.ready && this.view.quorum && hasBootstrapKeys(paths)) this.#found()
     this.reports.publishPaths()

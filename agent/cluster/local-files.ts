@@ -35,7 +35,7 @@ export class LocalFiles {
 
   /** Counts a start without predecessor, on disk before it is used. */
   nextBoot(): number {
-    const boot = (Number.parseInt(this.#read('boot-count'), 10) || 0) + 1
+    const boot = (Number.parseInt(readText(this.#path('boot-count')), 10) || 0) + 1
     this.#write(this.#path('boot-count'), `${boot}\n`)
     return boot
   }
@@ -55,11 +55,15 @@ export class LocalFiles {
   async keepRevocationList(revoked: readonly RevokedDoc[]): Promise<void> {
     const serials = serialsOf(revoked)
     const known = serials.join()
-    if (existsSync(this.revocationList) && this.#written.get('serials') === known) return
+    const writtenFor = this.#path('store.crl.serials')
+    if ((this.#written.get(writtenFor) ?? readText(writtenFor)) === known && existsSync(this.revocationList)) {
+      this.#written.set(writtenFor, known)
+      return
+    }
     const { createRevocationList } = await import('./revocation-list.ts')
     const issuer = readFileSync(join(this.#paths.pki, 'store-ca.crt'), 'utf8')
     replaceFile(this.revocationList, await createRevocationList(issuer, serials), 0o600)
-    this.#written.set('serials', known)
+    this.#write(writtenFor, known)
   }
 
   #path(name: string): string {
@@ -68,21 +72,14 @@ export class LocalFiles {
 
   #write(path: string, content: string): void {
     if (this.#written.get(path) === content) return
-    replaceFile(path, content, 0o600)
+    // The version before may have written the same; syncing a disk holds everything up, heartbeats included.
+    if (this.#written.has(path) || readText(path) !== content) replaceFile(path, content, 0o600)
     this.#written.set(path, content)
-  }
-
-  #read(name: string): string {
-    try {
-      return readFileSync(this.#path(name), 'utf8')
-    } catch {
-      return ''
-    }
   }
 
   #readJson<T>(name: string, otherwise: T): T {
     try {
-      return JSON.parse(this.#read(name)) as T
+      return JSON.parse(readText(this.#path(name))) as T
     } catch {
       return otherwise
     }
@@ -90,3 +87,12 @@ export class LocalFiles {
 }
 
 const serialsOf = (revoked: readonly RevokedDoc[]) => [...new Set(revoked.flatMap((doc) => doc.serials))].sort()
+
+/** The content of a file, empty when there is none. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
