@@ -30,6 +30,8 @@ export class SimHost {
   readonly name: string
   readonly #around: SimSurroundings
   wallOffsetMs = 0
+  /** Called when the agent has sent a renewal, for faults that strike at the worst moment. */
+  onRenewal: (() => void) | null = null
   #bootCount = 0
   #sender: SenderState | null = null
   /** Kernel: when the address goes by itself; null when it is not there. */
@@ -157,7 +159,10 @@ export class SimHost {
         env.run(() => done(value))
     return {
       take: (basis, done) => store.take(host, basis, later(done)),
-      renew: (term, done) => store.renew(host, term, later(done)),
+      renew: (term, done) => {
+        store.renew(host, term, later(done))
+        this.onRenewal?.()
+      },
       resign: (term, nominee, done) => store.resign(host, term, nominee, later(done)),
       raftLeader: (done) => store.leaderSeenBy(host, later(done)),
       fetchRaftLeader: () => {

@@ -49,6 +49,28 @@ export function runSchedule(seed: number, options: { timings?: LeaderTimings; lo
         cluster.host(host).thawAgent()
       }
     },
+    // Frozen while a renewal is under way, cut off meanwhile, and awake for a moment when its answer is old: it must not act on it.
+    (host) => {
+      const victim = cluster.host(host)
+      victim.onRenewal = () => {
+        victim.onRenewal = null
+        victim.freezeAgent()
+        cluster.world.after(between(10, 250), () => cluster.network.setLink(host, 'mgmt', false))
+        cluster.world.after(between(260, 990), () => {
+          victim.thawAgent()
+          cluster.world.after(between(0.1, 20), () => victim.freezeAgent())
+        })
+      }
+      return () => {
+        victim.onRenewal = null
+        // What is still to come of it is mended a second later.
+        const mend = () => {
+          victim.thawAgent()
+          cluster.network.setLink(host, 'mgmt', true)
+        }
+        cluster.world.after(1500, mend)
+      }
+    },
     (host) => (cluster.store.freeze(host), () => cluster.store.thaw(host)),
     (host) => (cluster.store.kill(host), () => cluster.store.restart(host)),
     (host) => (cluster.network.setLink(host, 'mgmt', false), () => cluster.network.setLink(host, 'mgmt', true)),
