@@ -29,6 +29,14 @@ export function staleReason(folder = root) {
   return differing.length > 0 ? `${differing.length} packages differ from package-lock.json, the first is ${differing[0]}` : null
 }
 
+/** @param {...string} argv */
+function npm(...argv) {
+  const done = spawnSync('npm', argv, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' })
+  if (done.status === 0) return
+  console.error(`npm ${argv[0]} failed. Nothing can go on without it: look at what it said above, then run this again.`)
+  process.exit(1)
+}
+
 /**
  * Brings node_modules up to date, then runs `program` (a .ts file of this repository) with this process's arguments and becomes its
  * exit status. Ctrl-C and SIGTERM reach the program, which cleans up; this process waits for it.
@@ -38,15 +46,10 @@ export function runOnOurNode(program) {
   const reason = staleReason() ?? (existsSync(node) ? null : 'the Node that the app needs (24) is not there yet')
   if (reason) {
     console.log(`Installing npm packages (npm ci), because ${reason}. It takes about a minute.`)
-    const installed = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      shell: process.platform === 'win32',
-    })
-    if (installed.status !== 0) {
-      console.error('npm ci failed. Nothing can go on without the packages: look at what it said above, then run this again.')
-      process.exit(1)
-    }
+    // Of all install scripts only that of `node` is needed, which fetches the binary; the others would compile what comes compiled.
+    npm('ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error')
+    console.log('Fetching Node 24 (npm rebuild node), because the app and the agent need a newer one than machines have.')
+    npm('rebuild', 'node', '--loglevel=error')
   }
   const env = { ...process.env, PATH: `${path.join(root, 'node_modules', '.bin')}${path.delimiter}${process.env.PATH ?? ''}` }
   const child = spawn(node, [path.join(root, program), ...process.argv.slice(2)], { cwd: root, env, stdio: 'inherit' })
