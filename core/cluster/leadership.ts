@@ -238,6 +238,8 @@ export class Leadership {
 
   #take(election: Election): void {
     const sentAtMs = this.#env.monotonicMs()
+    // Now, since our own key may be seen before the answer comes.
+    const reason = reasonOf(election, this.#host, this.#lastHolder)
     this.#state = { is: 'taking' }
     this.#port.take({ keyRevision: election.key?.revision ?? 0, epoch: election.epoch }, (outcome) => {
       if (this.#state.is !== 'taking') return
@@ -248,7 +250,7 @@ export class Leadership {
         if (this.#running) this.#ring(this.#timings.retryMs)
         return
       }
-      this.#lead(outcome.term, confirmedUntilMs, reasonOf(election, this.#host, this.#lastHolder))
+      this.#lead(outcome.term, confirmedUntilMs, reason)
       this.#confirm(outcome.term, sentAtMs)
     })
   }
