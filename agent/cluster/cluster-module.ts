@@ -110,7 +110,7 @@ export class ClusterModule {
       etcd,
       store: this.store,
       answersAnyway,
-      beforeStart: () => this.#files.keepRevocationList([...this.view.revoked.values()]),
+      beforeStart: () => this.#files.keepRevocationList([...this.view.revoked.values()], env.wallMs()),
       onChange: () => this.#changed(),
     })
     this.heartbeats = new Heartbeats({
@@ -235,7 +235,7 @@ export class ClusterModule {
 
   /** Documents, members or the store's status changed: everything that follows from them is brought up to date. */
   #changed(): void {
-    const { config, logger, paths } = this.#options
+    const { config, env, paths } = this.#options
     this.#applyEndpoints()
     this.reports.publish()
     this.heartbeats.setHosts([...this.view.hosts.values()])
@@ -258,9 +258,7 @@ export class ClusterModule {
       this.#announcer.quorumIs(this.view.quorum)
       this.#files.keepHosts(this.view.hosts.values())
       this.#files.keepRefused([...this.view.revoked.values()], (host) => this.view.hosts.has(host))
-      this.#files
-        .keepRevocationList([...this.view.revoked.values()])
-        .catch((cause: unknown) => logger.error('the revocation list could not be written', { cause }))
+      this.#files.keepRevocationList([...this.view.revoked.values()], env.wallMs())
     }
     const move = this.view.moveLeader
     if (move && this.leadership.term && move.epoch === this.leadership.term.epoch && move.to !== config.host)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { AgentPaths } from '../runtime/config.ts'
 import { replaceFile } from '../supervisor/files.ts'
 import { hostDocSchema, type HostDoc, type RevokedDoc } from './documents.ts'
+import { createRevocationList } from './revocation-list.ts'
 
 /** What the module keeps in `/var/lib/holdfast`: for its next start, for the supervisor and for etcd. Written only when it changes. */
 export class LocalFiles {
@@ -52,18 +53,13 @@ export class LocalFiles {
   }
 
   /** Writes that list, an empty one when none is there yet. */
-  async keepRevocationList(revoked: readonly RevokedDoc[]): Promise<void> {
+  keepRevocationList(revoked: readonly RevokedDoc[], nowMs: number): void {
     const serials = serialsOf(revoked)
-    const known = serials.join()
-    const writtenFor = this.#path('store.crl.serials')
-    if ((this.#written.get(writtenFor) ?? readText(writtenFor)) === known && existsSync(this.revocationList)) {
-      this.#written.set(writtenFor, known)
-      return
-    }
-    const { createRevocationList } = await import('./revocation-list.ts')
-    const issuer = readFileSync(join(this.#paths.pki, 'store-ca.crt'), 'utf8')
-    replaceFile(this.revocationList, await createRevocationList(issuer, serials), 0o600)
-    this.#write(writtenFor, known)
+    // Every list differs by its signature, so what it was made of is kept beside it.
+    const madeOf = this.#path('store.crl.serials')
+    if ((this.#written.get(madeOf) ?? readText(madeOf)) !== serials.join() || !existsSync(this.revocationList))
+      replaceFile(this.revocationList, createRevocationList(serials, nowMs), 0o600)
+    this.#write(madeOf, serials.join())
   }
 
   #path(name: string): string {

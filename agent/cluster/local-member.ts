@@ -56,7 +56,7 @@ export interface LocalMemberOptions {
   /** Whether somebody else just heard from the own member; then it need not be asked. */
   answersAnyway(): boolean
   /** What must be in place before etcd starts. */
-  beforeStart(): Promise<void>
+  beforeStart(): void
   /** The list of members, or how the own member does, changed. */
   onChange(): void
 }
@@ -186,7 +186,7 @@ export class LocalMember {
       this.#notBeforeMs = now + backoffMs[Math.min(this.#failures, backoffMs.length - 1)]!
       this.#failures++
       try {
-        await this.#options.beforeStart()
+        this.#options.beforeStart()
         etcd.start(step.birth, clusterId)
         this.problem = null
       } catch (thrown) {

@@ -42,7 +42,6 @@ export function hasBootstrapKeys(paths: AgentPaths): boolean {
 /** Makes the store this cluster's: the document of its first host, and the CAs. Answers whether the document was new. */
 export async function found(options: { store: Store; config: AgentConfig; paths: AgentPaths; clusterId: string; nowMs: number }): Promise<boolean> {
   const { store, config, paths, clusterId, nowMs } = options
-  const { readIdentity } = await import('../../core/pki/certificates.ts')
   const { apiPort, heartbeatPort, storePeerPort, storeClientPort } = config
   const value: HostDoc = {
     name: config.host,
@@ -53,8 +52,8 @@ export async function found(options: { store: Store; config: AgentConfig; paths:
     incarnation: clusterId,
     ...{ apiPort, heartbeatPort, storePeerPort, storeClientPort },
     certificates: ['host.crt', 'store.crt'].map((file) => {
-      const { serial, notAfterMs } = readIdentity(readFileSync(join(paths.pki, file), 'utf8'))
-      return { serial, notAfterMs }
+      const { serialNumber, validTo } = new X509Certificate(readFileSync(join(paths.pki, file)))
+      return { serial: serialNumber.toLowerCase(), notAfterMs: Date.parse(validTo) }
     }),
   }
   const key = keys.host(config.host)
