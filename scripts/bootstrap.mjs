@@ -55,7 +55,8 @@ export function runOnOurNode(program) {
   const child = spawn(node, [path.join(root, program), ...process.argv.slice(2)], { cwd: root, env, stdio: 'inherit' })
   // A terminal's Ctrl-C goes to the whole process group, so the child hears it twice; a signal from elsewhere it hears from here alone.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal))
-  // npm starts us through a shell that dies of a SIGTERM and tells nobody: then we are somebody else's child.
+  // npm passes signals to the shell that it starts scripts in, which dies of a SIGTERM and waits over a SIGINT, telling nobody. So
+  // package.json has that shell replaced (`exec`; `||` is for Windows' shell, which knows no exec), and who loses its parent ends.
   const parent = process.ppid
   const watch = setInterval(() => {
     if (process.ppid === parent || !process.env.npm_lifecycle_event) return
