@@ -56,7 +56,7 @@ export function runOnOurNode(program) {
   // A terminal's Ctrl-C goes to the whole process group, so the child hears it twice; a signal from elsewhere it hears from here alone.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal))
   // npm passes signals to the shell that it starts scripts in, which dies of a SIGTERM and waits over a SIGINT, telling nobody. So
-  // package.json has that shell replaced (`exec`; `||` is for Windows' shell, which knows no exec), and who loses its parent ends.
+  // package.json has that shell replaced (`exec`; on Windows that is exec.cmd), and who loses its parent ends.
   const parent = process.ppid
   const watch = setInterval(() => {
     if (process.ppid === parent || !process.env.npm_lifecycle_event) return

@@ -14,6 +14,7 @@ import type { Handover, Health } from '../runtime/module.ts'
 import { joinDocSchema } from '../supervisor/enrolment.ts'
 import { ClusterAddress } from './address.ts'
 import { Announcer } from './announcer.ts'
+import { isDismissed } from './dismissal.ts'
 import { hostDocSchema, keys, type HostDoc } from './documents.ts'
 import { EtcdGateway } from './etcd-gateway.ts'
 import { EtcdProcess } from './etcd-process.ts'
@@ -348,11 +349,19 @@ export class ClusterModule {
 
   #refresh(): void {
     const { paths, env, logger } = this.#options
+    if (!this.view.quorum) this.#askWhetherRemoved().catch((cause: unknown) => logger.warn('the other hosts could not be asked', { cause }))
     this.reports.publishPaths()
     this.#announcer.clocksOf(this.view.hosts.keys())
     if (this.view.quorum && this.self && certificateEndMs(paths) - env.wallMs() < renewBeforeMs)
       this.rotate().catch((cause: unknown) => logger.error('the certificates could not be renewed', { cause }))
     if (this.leadership.leading) this.#forgetRevoked().catch((cause: unknown) => logger.warn('old certificates could not be forgotten', { cause }))
+  }
+
+  /** Without the store, which knows a removed host no more, only the other hosts' agents can say that it is one. */
+  async #askWhetherRemoved(): Promise<void> {
+    const { config, paths } = this.#options
+    const others = [...this.view.hosts.values()].filter(({ name }) => name !== config.host)
+    if (this.#wasMember && (await isDismissed(paths, others)) && this.#active && this.#wasMember) this.#removed()
   }
 
   async #forgetRevoked(): Promise<void> {

@@ -65,9 +65,7 @@ export function identifyCaller(socket: TLSSocket, policy: CallerPolicy): CallerC
       'wrong-cluster',
       `The certificate of ${name} was withdrawn from the cluster ${policy.cluster}`,
       'Ask an administrator of the cluster for a new one; a removed host must be added again.',
-      {
-        cluster: policy.cluster,
-      },
+      { cluster: policy.cluster, withdrawn: true },
     )
   }
   return { identity: name, role: role as CallerRole }

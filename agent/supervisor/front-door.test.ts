@@ -167,7 +167,10 @@ describe('the front door', { timeout: 60_000 }, () => {
     writeFileSync(join(host.paths.pki, 'host.crt'), cert)
     writeFileSync(host.paths.refused, JSON.stringify({ hosts: [], serials: [new X509Certificate(withdrawn.cert!).serialNumber] }))
     await closed
-    expect(await host.get('/v1/supervisor/hello', { as: withdrawn })).toMatchObject({ status: 401, body: { code: 'wrong-cluster' } })
+    expect(await host.get('/v1/supervisor/hello', { as: withdrawn })).toMatchObject({
+      status: 401,
+      body: { code: 'wrong-cluster', data: { withdrawn: true } },
+    })
     expect((await host.get('/v1/supervisor/hello')).status).toBe(200)
     const probe: TLSSocket = connectTls({ ...host.admin, host: '127.0.0.1', port: host.config.apiPort })
     await once(probe, 'secureConnect')

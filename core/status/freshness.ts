@@ -17,19 +17,18 @@ export const freshForMs = 2500
  */
 export class Freshness {
   #seenAtMs = new Map<string, number>()
+  #signAtMs = new Map<string, number>()
   #nowMs: number
 
   constructor(sources: Iterable<Source>, nowMs: number) {
     this.#nowMs = nowMs
     for (const source of sources) {
       if (source.seenAtMs === null) continue
-      this.#note(`${source.host}/${source.module}`, source.seenAtMs)
-      this.#note(source.host, source.seenAtMs)
+      for (const key of [source.host, `${source.host}/${source.module}`]) {
+        note(this.#seenAtMs, key, source.seenAtMs)
+        if (!source.remembered) note(this.#signAtMs, key, source.seenAtMs)
+      }
     }
-  }
-
-  #note(key: string, seenAtMs: number): void {
-    this.#seenAtMs.set(key, Math.max(seenAtMs, this.#seenAtMs.get(key) ?? -Infinity))
   }
 
   /** When the host (or one module of it) was last heard, by the laptop's clock; null: never. */
@@ -37,9 +36,13 @@ export class Freshness {
     return this.#seenAtMs.get(module === undefined ? host : `${host}/${module}`) ?? null
   }
 
-  /** Whether the host (or one module of it) was heard lately. */
+  /** Whether the host (or one module of it) was heard lately, by this run of the program. */
   isFresh(host: string, module?: string): boolean {
-    const seenAtMs = this.seenAtMs(host, module)
-    return seenAtMs !== null && Math.abs(this.#nowMs - seenAtMs) <= freshForMs
+    const signAtMs = this.#signAtMs.get(module === undefined ? host : `${host}/${module}`)
+    return signAtMs !== undefined && Math.abs(this.#nowMs - signAtMs) <= freshForMs
   }
+}
+
+function note(times: Map<string, number>, key: string, atMs: number): void {
+  times.set(key, Math.max(atMs, times.get(key) ?? -Infinity))
 }

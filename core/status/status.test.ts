@@ -149,14 +149,18 @@ describe('for any reports', () => {
     fc.tuple(name, fc.option(name), fc.nat({ max: 3 }), fc.boolean()).map(([by, leader, epoch, quorum]) => cluster(by, leader, epoch, quorum)),
     fc.tuple(fc.constantFrom('supervisor', 'cluster', 'monitor'), name).map(([m, h]) => module(m, h)),
   )
-  const source = fc.record({
-    host: name,
-    module: fc.constantFrom('supervisor', 'cluster', 'monitor'),
-    connected: fc.boolean(),
-    seenAtMs: fc.option(fc.integer({ min: nowMs - 2 * freshForMs, max: nowMs + 2 * freshForMs })),
-  })
+  const source = fc.record(
+    {
+      host: name,
+      module: fc.constantFrom('supervisor', 'cluster', 'monitor'),
+      connected: fc.boolean(),
+      seenAtMs: fc.option(fc.integer({ min: nowMs - 2 * freshForMs, max: nowMs + 2 * freshForMs })),
+      remembered: fc.constant(true as const),
+    },
+    { requiredKeys: ['host', 'module', 'connected', 'seenAtMs'] },
+  )
   const entities = fc.array(entity, { maxLength: 30 })
-  const isFresh = (s: Source) => s.seenAtMs !== null && Math.abs(nowMs - s.seenAtMs) <= freshForMs
+  const isFresh = (s: Source) => !s.remembered && s.seenAtMs !== null && Math.abs(nowMs - s.seenAtMs) <= freshForMs
 
   it('the document is valid', () => {
     fc.assert(fc.property(entities, fc.array(source), (some, from) => void statusSchema.parse(status(some, from))))

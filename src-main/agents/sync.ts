@@ -75,11 +75,12 @@ export class Sync implements AsyncDisposable {
     const found = new Map<string, Source>()
     for (const [key, seenAtMs] of this.#stored) {
       const [host = '', module = ''] = key.split('/')
-      found.set(key, { host, module, connected: false, seenAtMs })
+      found.set(key, { host, module, connected: false, seenAtMs, remembered: true })
     }
     for (const { source, connected, seenAtMs } of this.#readers()) {
-      const key = `${source.host}/${source.module}`
-      found.set(key, { host: source.host, module: source.module, connected, seenAtMs: seenAtMs ?? found.get(key)?.seenAtMs ?? null })
+      const { host, module } = source
+      const key = `${host}/${module}`
+      if (seenAtMs !== null || !found.has(key)) found.set(key, { host, module, connected, seenAtMs })
     }
     return [...found.values()]
   }

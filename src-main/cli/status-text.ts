@@ -5,7 +5,8 @@ import { table } from './output.ts'
 /** A cluster's status for a person: one line on the cluster, one row a host. */
 export function statusText({ cluster, hosts, asOf }: Status): string {
   const leader = cluster.leader === null ? 'no leader known' : `leader ${cluster.leader}`
-  const quorum = cluster.quorum ? 'quorum' : 'NO QUORUM: reads go on, changes are refused'
+  const isHeard = hosts.some(({ agent }) => Object.values(agent.modules).some((state) => state !== 'unknown'))
+  const quorum = cluster.quorum ? 'quorum' : isHeard ? 'NO QUORUM: reads go on, changes are refused' : 'quorum unknown: no agent answers'
   const head = `Cluster ${cluster.name}${cluster.clusterIp === null ? '' : ` at ${cluster.clusterIp}`}: ${leader}, ${quorum} (as of ${asOf})`
   const rows = hosts.map((host) => [
     host.name,

@@ -59,7 +59,10 @@ export class Live implements AsyncDisposable {
   async sources(context: string): Promise<Source[]> {
     const live = this.#context === context ? (this.#sync?.sources() ?? []) : []
     if (live.length > 0) return live
-    return (await this.#options.inventory.sources(context)).map(({ host, module, seenAtMs }) => ({ host, module, connected: false, seenAtMs }))
+    return (await this.#options.inventory.sources(context)).map(({ host, module, seenAtMs }) => ({
+      ...{ host, module, connected: false, seenAtMs },
+      remembered: true,
+    }))
   }
 
   /** Ends the connections to a context, if there are any, before it is forgotten. */

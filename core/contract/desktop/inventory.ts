@@ -36,8 +36,17 @@ export type Listing = z.infer<typeof listingSchema>
 export const searchHitSchema = z.object({ kind: z.string(), id: z.string(), title: z.string(), detail: z.string() })
 export type SearchHit = z.infer<typeof searchHitSchema>
 
-/** How fresh one source (a module of a host) is. */
-export const sourceSchema = z.object({ host: z.string(), module: z.string(), connected: z.boolean(), seenAtMs: z.number().nullable() })
+/**
+ * How fresh one source (a module of a host) is. `remembered`: it was heard by an earlier run of this program and not by this one, so
+ * that its time is an age and no sign of life.
+ */
+export const sourceSchema = z.object({
+  host: z.string(),
+  module: z.string(),
+  connected: z.boolean(),
+  seenAtMs: z.number().nullable(),
+  remembered: z.literal(true).optional(),
+})
 
 /** One document and who reported it: several hosts report the same `host` or `cluster` document, each its own copy. `laptop` reports tasks. */
 const feedItemSchema = z.looseObject({ reporter: z.string(), kind: z.string(), id: z.string(), atMs: z.number(), doc: z.looseObject({}) })
