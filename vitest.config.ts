@@ -9,7 +9,8 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...generated, '**/*.lab.test.ts'], testTimeout: 20_000 },
+        // Many of them wait for processes of their own more than they work.
+        test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...generated, '**/*.lab.test.ts'], testTimeout: 20_000, maxWorkers: 3 },
       },
       {
         extends: true,

@@ -105,8 +105,10 @@ export class ApiServer {
       if (webSocket.readyState !== webSocket.OPEN) return
       this.#options.logger.warn('a WebSocket was closed', { reason, identity: context.identity })
       webSocket.close(code, reason)
-      setTimeout(() => webSocket.terminate(), 1_000).unref()
+      endSoon()
     }
+    // Not at once: a connection that is torn down while data is on its way is reset, and the caller would not learn why.
+    const endSoon = () => setTimeout(() => webSocket.terminate(), 1_000).unref()
     webSocket.on('message', (data, binary) => {
       const text = binary ? null : (data as Buffer).toString('utf8')
       const kind = text === null ? 'malformed' : messageKind(text)
@@ -120,7 +122,8 @@ export class ApiServer {
         })
     })
     webSocket.on('pong', () => this.#silent.delete(webSocket))
-    webSocket.on('error', () => webSocket.terminate())
+    // It has been closed by then with the code of what was wrong.
+    webSocket.on('error', endSoon)
     webSocket.on('close', () => peer.close())
   }
 

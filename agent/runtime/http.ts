@@ -51,7 +51,11 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
     return
   }
   const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
-  if (hasBody && !request.complete) response.setHeader('connection', 'close')
+  if (hasBody && !request.complete) {
+    response.setHeader('connection', 'close')
+    // Closing over what came and was not read resets the connection, and the caller would never see the answer.
+    request.resume()
+  }
   sendJson(response, errorCodes[error.code], errorBody(error))
 }
 

@@ -21,6 +21,9 @@ const hopByHop = new Set([
 /** How long a module may take to begin its answer, in milliseconds. */
 const answerMs = 60_000
 
+/** How long a caller may take to hear why a module closed its connection, in milliseconds. */
+const lastWordsMs = 1000
+
 const unavailable = (name: string, cause?: unknown) =>
   new HoldfastError(
     'module-unhealthy',
@@ -104,8 +107,14 @@ export function proxyUpgrade(
     upstream.pipe(socket)
     socket.pipe(upstream)
   })
-  upstream.on('error', (cause) => (open ? socket.destroy() : refuseUpgrade(socket, unavailable(name, cause))))
-  upstream.on('close', () => open && socket.destroy())
+  upstream.on('error', (cause) => open || refuseUpgrade(socket, unavailable(name, cause)))
+  upstream.on('close', () => {
+    if (!open) return
+    // What the module said last goes out before the connection ends, and what still comes is dropped instead of resetting it.
+    socket.resume()
+    socket.end()
+    setTimeout(() => socket.destroy(), lastWordsMs).unref()
+  })
   socket.on('error', () => upstream.destroy())
   socket.on('close', () => upstream.destroy())
 }
