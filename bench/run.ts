@@ -1,4 +1,5 @@
 /** Runs measurements. `npm run -s bench -- list`, `… NAME… [--quick] [--json]`, `… all`. Exits 1 if one could not run, 2 on wrong usage. */
+import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { asHoldfastError } from '../core/errors.ts'
@@ -35,6 +36,30 @@ export function table(rows: BenchRow[]): string {
     .join('\n')
 }
 
+/** How much of the time that this machine's cores wanted to work others had them, in percent since `before`; null where nobody counts it. */
+function stolenPercent(before: CpuTimes | null): number | null {
+  const now = cpuTimes()
+  if (!before || !now) return null
+  const stolen = now.stolen - before.stolen
+  return (100 * stolen) / Math.max(1, now.busy - before.busy + stolen)
+}
+
+interface CpuTimes {
+  busy: number
+  stolen: number
+}
+
+/** The kernel's counters since boot, in ticks: proc(5), /proc/stat. */
+function cpuTimes(): CpuTimes | null {
+  if (process.platform !== 'linux') return null
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, stolen = 0] = readFileSync('/proc/stat', 'utf8')
+    .split('\n')[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
+  return { busy: user + nice + system + irq + softirq, stolen }
+}
+
 function usage(message: string): never {
   console.error(`${message}\nUsage: npm run -s bench -- list | all | NAME… [--quick] [--json]`)
   process.exit(2)
@@ -58,15 +83,19 @@ async function main(): Promise<void> {
 
   // With --json the document alone goes to stdout.
   const say = (line: string) => (values.json ? console.error(line) : console.log(line))
-  const results: { bench: Bench; rows?: BenchRow[]; error?: string }[] = []
+  const results: { bench: Bench; rows?: BenchRow[]; stolenPercent?: number | null; error?: string }[] = []
   for (const bench of chosen) {
     say(`\n${bench.name}: ${bench.title}${values.quick ? ' (quick)' : ''}`)
     try {
       const obstacle = bench.kind === 'lab' ? labObstacle() : null
       if (obstacle) throw new Error(`not run: ${obstacle}`)
+      const before = cpuTimes()
       const rows = await bench.run({ quick: values.quick, log: (line) => say(`  ${line}`) })
-      results.push({ bench, rows })
-      if (!values.json) console.log(table(rows).replace(/^/gm, '  '))
+      const stolen = stolenPercent(before)
+      results.push({ bench, rows, stolenPercent: stolen })
+      if (values.json) continue
+      console.log(table(rows).replace(/^/gm, '  '))
+      if (stolen !== null) console.log(`  Of the time that this machine wanted its cores, others had them ${stolen.toFixed(0)} %.`)
     } catch (thrown) {
       const { message, hint, code, stack } = asHoldfastError(thrown)
       say(`  ${message}\n  ${code === 'internal' ? stack : hint}`)
@@ -75,9 +104,10 @@ async function main(): Promise<void> {
   }
   if (values.json) {
     const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version }
-    const document = results.map(({ bench, rows, error }) => ({
+    const document = results.map(({ bench, rows, stolenPercent, error }) => ({
       name: bench.name,
       quick: values.quick,
+      stolenPercent,
       error,
       rows: rows?.map((row) => ({ ...row, met: goalMet(row) })),
     }))

@@ -9,6 +9,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { endProcess, isAlive, signalProcess, type ProcessId } from '../runtime/process.ts'
 import type { Journal } from './journal.ts'
 import { askModule, isInstalled, socketPath, startModule } from './module-process.ts'
+import { Silence } from './silence.ts'
 import { advance, begin, effectOf, recover, serving, type Effect, type Instance, type ModuleRecord, type Outcome } from './swap.ts'
 
 /** How patient the supervisor is, in milliseconds. */
@@ -19,7 +20,7 @@ export interface ModuleTiming {
   healthMs: number
   /** Longest wait for an answer about health. */
   answerMs: number
-  /** Without an answer for this long, a module hangs: it is ended and started again. Also the time it has to answer after its start. */
+  /** Without an answer for this long while it could run, a module hangs: it is ended and started again. */
   hangMs: number
   /** Time for a candidate to pass the gate. */
   gateMs: number
@@ -74,8 +75,8 @@ export class ManagedModule {
   #restarts = 0
   #failedInRow = 0
   #restartAtMs = 0
-  /** When the current instance last said how it is, or was started; and whether it ever said so. */
-  #answeredAtMs = 0
+  /** How long the current instance has not said how it is, and whether it ever said so. */
+  readonly #silence = new Silence()
   #answered = false
   #askedAtMs = 0
   #request: { version: string; settle: (thrown?: unknown) => void } | undefined
@@ -99,7 +100,7 @@ export class ManagedModule {
       this.#processes.set(instance.generation, { id, startedAtMs: Date.now() })
       logger.info('module adopted', { module: name, ...instance, pid: id.pid })
     }
-    this.#answeredAtMs = performance.now()
+    this.#spoke(record.current)
     this.#loop = this.#run()
   }
 
@@ -232,7 +233,7 @@ export class ManagedModule {
         )
       }
     }
-    this.#answeredAtMs = performance.now()
+    this.#spoke(this.#record().current)
     return reason
   }
 
@@ -327,15 +328,15 @@ export class ManagedModule {
       health = await this.#health(current)
     } catch (cause) {
       const patienceMs = this.#answered ? timing.hangMs : timing.gateMs
-      if (!this.#alive(current) || performance.now() - this.#answeredAtMs < patienceMs) return
+      const silent = this.#processes.get(current.generation)
+      if (!silent || !this.#alive(current) || this.#silence.ms(silent.id.pid) < patienceMs) return
       logger.error('the module hangs and is ended', { module: name, cause })
       this.#exits.set(current.generation, `gave no answer for ${patienceMs} ms`)
-      const hung = this.#processes.get(current.generation)
-      if (hung) await endProcess(hung.id, 0)
+      await endProcess(silent.id, 0)
       return
     }
     this.#answered = true
-    this.#answeredAtMs = performance.now()
+    this.#spoke(current)
     this.#state = health.healthy ? 'running' : health.activity === 'active' ? 'unhealthy' : 'starting'
     if (health.healthy && Date.now() - (this.#processes.get(current.generation)?.startedAtMs ?? 0) > stableMs) this.#failedInRow = 0
     if (health.activity === 'active') return
@@ -376,11 +377,16 @@ export class ManagedModule {
         this.#wake()
       },
     })
-    this.#answeredAtMs = performance.now()
-    this.#answered = false
     logger.info('module started', { module: name, ...instance, standby, pid: id?.pid })
     // A start that failed at once is kept as a process that is not alive, so that it counts as a crash.
     this.#processes.set(instance.generation, { id: id ?? { pid: 2 ** 30, startTicks: '' }, startedAtMs: Date.now() })
+    this.#answered = false
+    this.#spoke(instance)
+  }
+
+  #spoke(instance: Instance): void {
+    const running = this.#processes.get(instance.generation)
+    if (running) this.#silence.end(running.id.pid)
   }
 
   #alive(instance: Instance): boolean {

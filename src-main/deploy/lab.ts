@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Status } from '../../core/contract/desktop/inventory.ts'
 import { votersWanted } from '../../core/cluster/membership.ts'
 import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
+import { planes } from '../../core/model/common.ts'
 import type { Task } from '../../core/model/task.ts'
 import { labFault, labStatus, labUp, type LabDescription, type LabHostDescription } from '../../lab/lab.ts'
 import type { SshPool } from '../ssh/pool.ts'
@@ -76,15 +77,24 @@ async function install(
   onStep: (line: string) => void,
 ): Promise<void> {
   const tasks: Task[] = []
+  let refused: unknown
   using _watch = services.tasks.onChange(showSteps(tasks, onStep))
   for (const [index, host] of hosts.entries()) {
     const target = { address: host.addresses.mgmt, port: 22, user: 'root', auth: { type: 'key' as const, path: lab.sshKeyPath } }
     const first = founding && index === 0
     const newCluster = first ? { newCluster: { name: lab.clusterName, clusterIp: lab.clusterIp } } : {}
-    tasks.push(await services.hosts.add(lab.clusterName, { name: host.name, target, addresses: host.addresses, ...newCluster }, 'file'))
+    try {
+      tasks.push(await services.hosts.add(lab.clusterName, { name: host.name, target, addresses: host.addresses, ...newCluster }, 'file'))
+    } catch (thrown) {
+      if (tasks.length === 0) throw thrown
+      // Where nobody answers to take this one in, the founding host's task knows why.
+      refused = thrown
+      break
+    }
   }
   const ended = await Promise.all(tasks.map((task) => services.tasks.finished(task.id)))
   const failed = ended.find((task) => task.state !== 'done')
+  if (!failed && refused !== undefined) throw refused
   if (!failed) return
   const { code, message, hint, data } = failed.error ?? {
     code: 'step-failed',
@@ -96,20 +106,24 @@ async function install(
 
 async function untilUp(services: LabServices, lab: LabDescription, onStep: (line: string) => void): Promise<Status> {
   onStep(`Waiting until ${lab.hosts.map((host) => host.name).join(', ')} are up`)
+  const cut = new Set((await labStatus({ name: lab.name })).hosts.flatMap((host) => host.downPlanes.map((plane) => `${host.name} ${plane}`)))
   for (const deadline = Date.now() + upTimeoutMs; ; await sleep(250)) {
     const status = await services.status(lab.clusterName)
     const down = lab.hosts.filter((host) => !status.hosts.some(({ name, state }) => name === host.name && state === 'up'))
     // Before all of them vote, the loss of one host could take quorum along.
     const voters = await votersThatAreWell(services.clusters, lab.clusterName)
     const wanted = votersWanted(lab.hosts.length)
-    if (down.length === 0 && status.cluster.leader !== null && voters >= wanted) return status
+    const silent = silentPaths(status, cut)
+    if (down.length === 0 && status.cluster.leader !== null && voters >= wanted && silent.length === 0) return status
     if (Date.now() < deadline) continue
     const what =
       down.length > 0
         ? `${down.map((host) => host.name).join(', ')} are not up`
         : status.cluster.leader === null
           ? 'the cluster has no leader'
-          : `${voters} of ${wanted} voters are well`
+          : voters < wanted
+            ? `${voters} of ${wanted} voters are well`
+            : `hosts do not hear each other: ${silent.slice(0, 5).join(', ')}`
     throw new HoldfastError(
       'timeout',
       `After ${upTimeoutMs / 1000} s ${what}`,
@@ -118,13 +132,24 @@ async function untilUp(services: LabServices, lab: LabDescription, onStep: (line
   }
 }
 
+/** Paths between hosts that are watched and not up, but for links that a fault has cut (`host plane`). */
+function silentPaths(status: Status, cut: ReadonlySet<string>): string[] {
+  return status.hosts.flatMap(({ name, planes: cells }) =>
+    planes.flatMap((plane) =>
+      Object.entries(cells[plane] ?? {})
+        .filter(([peer, state]) => state !== 'up' && !cut.has(`${name} ${plane}`) && !cut.has(`${peer} ${plane}`))
+        .map(([peer]) => `${name} and ${peer} on ${plane}`),
+    ),
+  )
+}
+
 /** How many members of the store vote and are up, by whichever agent answers; 0 while none does. */
 async function votersThatAreWell(clusters: Clusters, context: string): Promise<number> {
   const { members } = await clusters.ask(context, null, (agent) => agent.cluster.status()).catch(() => ({ members: [] }))
   return members.filter((member) => member.state === 'up' && member['learner'] !== true).length
 }
 
-/** One line for each step of these tasks, when it has ended with something to say. */
+/** One line for each step of these tasks, when it has ended with something to say, and for why a task failed. */
 function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (task: Task) => void {
   const shown = new Set<string>()
   return (task) => {
@@ -137,6 +162,8 @@ function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (tas
       shown.add(key)
       onStep(`${task.title}: ${line}`)
     }
+    if (task.error && !shown.has(task.id)) onStep(`${task.title}: ${task.error.message}`)
+    if (task.error) shown.add(task.id)
   }
 }
 

@@ -7,8 +7,8 @@ import { strongAlgorithms } from './algorithms.ts'
 import { SshConnection } from './connection.ts'
 import { describeHostKey, type HostKey, type HostKeys } from './host-keys.ts'
 
-/** From the first packet to the end of authentication. */
-const connectTimeoutMs = 10_000
+/** From the first packet to the end of authentication; a host under full load takes its time over the key exchange. */
+const connectTimeoutMs = 20_000
 
 /** A TCP stream through a jump host. */
 type Via = Duplex | undefined
