@@ -14,7 +14,7 @@ import { advance, begin, effectOf, recover, serving, type Effect, type Instance,
 
 /** How patient the supervisor is, in milliseconds. */
 export interface ModuleTiming {
-  /** Between looks at whether the process is there. */
+  /** Between looks at whether the process is there; one that this supervisor started tells its end at once. */
   lookMs: number
   /** Between questions after its health. */
   healthMs: number
@@ -36,8 +36,8 @@ export interface ModuleTiming {
 }
 
 export const defaultTiming: ModuleTiming = {
-  lookMs: 250,
-  healthMs: 1_000,
+  lookMs: 500,
+  healthMs: 2_000,
   answerMs: 1_000,
   hangMs: 5_000,
   gateMs: 15_000,

@@ -8,10 +8,11 @@ import { identifyProcess, type ProcessId } from '../runtime/process.ts'
 import type { Instance } from './swap.ts'
 
 /**
- * How Node runs the agent (the launcher starts the supervisor the same way): small rather than fast. A module that outgrows the heap
- * is ended by Node and started again, before it takes memory from the host's guests.
+ * How Node runs the agent (the launcher starts the supervisor the same way, and sets how few arenas malloc may have): small rather than
+ * fast. V8 would let garbage grow to half of the largest heap before it first looks at the old space. A module that outgrows the heap is
+ * ended by Node and started again, before it takes memory from the host's guests.
  */
-const nodeFlags = ['--max-old-space-size=256', '--max-semi-space-size=1', '--optimize-for-size']
+const nodeFlags = ['--max-old-space-size=256', '--initial-old-space-size=16', '--max-semi-space-size=1', '--optimize-for-size', '--v8-pool-size=1']
 
 /** The socket on which one start of a module serves. */
 export function socketPath(paths: AgentPaths, name: string, instance: Instance): string {

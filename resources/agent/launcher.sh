@@ -12,6 +12,8 @@ if [ -r "$root/etc/default/holdfast-agent" ]; then
   . "$root/etc/default/holdfast-agent"
   set +a
 fi
+# glibc's default, eight arenas a core, is most of what a small Node costs beside its heap; see mallopt(3).
+export MALLOC_ARENA_MAX=2
 umask 027
 mkdir -p "$run" "$logs"
 chmod 700 "$run"
@@ -57,7 +59,8 @@ while :; do
   if [ "$(stat -c %s "$logs/supervisor.log" 2>/dev/null || echo 0)" -gt 4194304 ]; then
     mv "$logs/supervisor.log" "$logs/supervisor.log.1"
   fi
-  "$opt/current/bin/node" --max-old-space-size=256 --max-semi-space-size=1 --optimize-for-size "$opt/current/supervisor.mjs" run </dev/null >>"$logs/supervisor.log" 2>&1 &
+  "$opt/current/bin/node" --max-old-space-size=256 --initial-old-space-size=16 --max-semi-space-size=1 \
+    --optimize-for-size --v8-pool-size=1 "$opt/current/supervisor.mjs" run </dev/null >>"$logs/supervisor.log" 2>&1 &
   child=$!
 
   # A new version takes the mark away when it is up; it has ten seconds.
