@@ -1,8 +1,8 @@
 /** Runs measurements. `npm run -s bench -- list`, `… NAME… [--quick] [--json]`, `… all`. Exits 1 if one could not run, 2 on wrong usage. */
 import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
-import { parseArgs } from 'node:util'
 import { asHoldfastError } from '../core/errors.ts'
+import { readArguments } from '../scripts/arguments.ts'
 import { labObstacle } from '../scripts/machine.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { benches } from './index.ts'
@@ -60,13 +60,15 @@ function cpuTimes(): CpuTimes | null {
   return { busy: user + nice + system + irq + softirq, stolen }
 }
 
+const usageText = 'npm run -s bench -- list | all | NAME… [--quick] [--json]'
+
 function usage(message: string): never {
-  console.error(`${message}\nUsage: npm run -s bench -- list | all | NAME… [--quick] [--json]`)
+  console.error(`${message}\nUsage: ${usageText}`)
   process.exit(2)
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readArguments(usageText, {
     allowPositionals: true,
     options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   })

@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { proofs } from '../proofs/index.ts'
 import type { Proof } from '../proofs/proof.ts'
+import { readArguments } from './arguments.ts'
 import { labObstacle } from './machine.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -101,13 +101,15 @@ async function proveWithin(minutes: number): Promise<number> {
   return disproven
 }
 
+const usageText = 'npm run -s prove -- list | NAME [--seed N] [--small] | all --minutes N'
+
 function usage(message: string): never {
-  console.error(`${message}\nUsage: npm run -s prove -- list | NAME [--seed N] [--small] | all --minutes N`)
+  console.error(`${message}\nUsage: ${usageText}`)
   process.exit(2)
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readArguments(usageText, {
     allowPositionals: true,
     options: { seed: { type: 'string' }, small: { type: 'boolean', default: false }, minutes: { type: 'string' } },
   })

@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { HoldfastError } from '../core/errors.ts'
+import { readArguments } from './arguments.ts'
 import { buildScreens } from './build.ts'
 import { readyElectron } from './electron.ts'
 import { fail } from './fail.ts'
@@ -67,7 +67,9 @@ async function openApp(recording: boolean): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, name: { type: 'string', default: 'lab' } } })
+  const { values } = readArguments('npm start -- [--keep] [--name LAB]', {
+    options: { keep: { type: 'boolean', default: false }, name: { type: 'string', default: 'lab' } },
+  })
   const obstacle = labObstacle()
   let lab = false
   try {
