@@ -101,7 +101,9 @@ async function install(
     message: `${failed.title} was ${failed.state}.`,
     hint: 'Bring the lab up again.',
   }
-  throw new HoldfastError(code as ErrorCode, `${failed.title}: ${message}`, hint, data)
+  // Agents that do not know this laptop were installed by another one, or this one has forgotten the context.
+  const remedy = code === 'already-exists' ? `Take the lab down and bring it up anew: holdfast lab down --name ${lab.name}` : hint
+  throw new HoldfastError(code as ErrorCode, `${failed.title}: ${message}`, remedy, data)
 }
 
 async function untilUp(services: LabServices, lab: LabDescription, onStep: (line: string) => void): Promise<Status> {
@@ -149,7 +151,7 @@ async function votersThatAreWell(clusters: Clusters, context: string): Promise<n
   return members.filter((member) => member.state === 'up' && member['learner'] !== true).length
 }
 
-/** One line for each step of these tasks, when it has ended with something to say, and for why a task failed. */
+/** One line for each step of these tasks, when it has ended with something to say. */
 function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (task: Task) => void {
   const shown = new Set<string>()
   return (task) => {
@@ -162,8 +164,6 @@ function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (tas
       shown.add(key)
       onStep(`${task.title}: ${line}`)
     }
-    if (task.error && !shown.has(task.id)) onStep(`${task.title}: ${task.error.message}`)
-    if (task.error) shown.add(task.id)
   }
 }
 
