@@ -1,4 +1,4 @@
-/** The agent's program on a host: `supervisor.mjs init|join|run|leave|status`, or `--version`. */
+/** The agent's program on a host: `supervisor.mjs init|join|admit|run|leave|status`, or `--version`. */
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { agentPaths } from '../runtime/config.ts'
 import { agentVersion } from '../runtime/version.ts'
@@ -31,6 +31,8 @@ async function main(command: string | undefined): Promise<void> {
       return void print(await (await import('./init.ts')).init(paths, await readStdin()))
     case 'join':
       return void print(await (await import('./join.ts')).join(paths, await readStdin()))
+    case 'admit':
+      return void print(await (await import('./admit.ts')).admit(paths, await readStdin()))
     case 'run':
       return (await import('./run.ts')).run(paths)
     case 'leave':
@@ -40,7 +42,11 @@ async function main(command: string | undefined): Promise<void> {
     case '--version':
       return void process.stdout.write(`${agentVersion()}\n`)
     default:
-      throw new HoldfastError('bad-input', `${command ?? 'Nothing'} is no command of the agent`, 'Use init, join, run, leave, status or --version.')
+      throw new HoldfastError(
+        'bad-input',
+        `${command ?? 'Nothing'} is no command of the agent`,
+        'Use init, join, admit, run, leave, status or --version.',
+      )
   }
 }
 

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
-import { HoldfastError } from '../../core/errors.ts'
+import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
+import { errorDocSchema } from '../../core/model/task.ts'
 import type { AgentPaths } from '../runtime/config.ts'
+import { headersFromContext, type CallerContext } from '../runtime/context.ts'
 import { identifyProcess, type ProcessId } from '../runtime/process.ts'
 import type { Instance } from './swap.ts'
 
@@ -77,8 +79,16 @@ export function isInstalled(paths: AgentPaths, name: string, version: string): b
   return /^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$/.test(version) && existsSync(programPath(paths, name, version))
 }
 
-/** Asks a module for one of its `/internal/…` routes. Throws `module-unhealthy` when it does not answer in time or answers with an error. */
-export function askModule(socket: string, method: 'GET' | 'POST', path: string, options: { body?: unknown; timeoutMs: number }): Promise<unknown> {
+/**
+ * Asks a module for one of its `/internal/…` routes, or with a `caller` for one of its contract. Throws `module-unhealthy` when it does
+ * not answer in time or answers with an error; a caller gets the module's own error.
+ */
+export function askModule(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  options: { body?: unknown; timeoutMs: number; caller?: CallerContext },
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string) =>
       reject(
@@ -94,7 +104,10 @@ export function askModule(socket: string, method: 'GET' | 'POST', path: string, 
         path,
         agent: false,
         signal: AbortSignal.timeout(options.timeoutMs),
-        headers: text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        headers: {
+          ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(options.caller && headersFromContext(options.caller)),
+        },
       },
       (response) => {
         const chunks: Buffer[] = []
@@ -103,7 +116,9 @@ export function askModule(socket: string, method: 'GET' | 'POST', path: string, 
         response.on('end', () => {
           try {
             const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { message?: string }
+            const refusal = options.caller && errorDocSchema.safeParse(body).data
             if (response.statusCode === 200) resolve(body)
+            else if (refusal) reject(new HoldfastError(refusal.code as ErrorCode, refusal.message, refusal.hint, refusal.data))
             else fail(String(body.message))
           } catch {
             fail('its answer is not JSON')

@@ -143,6 +143,13 @@ export const commands: Command[] = [
     options: [context],
     load: async () => (await import('./commands/audit.ts')).verify,
   },
+  {
+    words: ['context', 'add'],
+    help: 'makes a cluster known that another laptop made: root of one of its hosts, by SSH, has it let this one in',
+    args: [{ name: 'ADDRESS' }],
+    options: [{ name: 'fingerprint', value: 'FINGERPRINT', help: 'the host key that you accept; not needed for one that is pinned' }, ...ssh],
+    load: async () => (await import('./commands/context.ts')).add,
+  },
   { words: ['context', 'list'], help: 'clusters that this laptop knows', load: async () => (await import('./commands/context.ts')).list },
   {
     words: ['context', 'use'],

@@ -114,18 +114,18 @@ export async function wipeAgent(ssh: SshConnection): Promise<void> {
 }
 
 /**
- * Runs a command of the agent's program on the host: `init` or `join`. What it needs goes in by stdin, so that no token shows in a
+ * Runs a command of the agent's program on the host: `init`, `join` or `admit`. What it needs goes in by stdin, so that no token shows in a
  * list of processes. Its own error (`ErrorDoc` on the last line of stderr) is thrown as it is.
  */
 export async function runAgentCommand<T>(
   ssh: SshConnection,
-  command: 'init' | 'join',
+  command: 'init' | 'join' | 'admit',
   input: unknown,
   answer: z.ZodType<T>,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<T> {
   const argv = [`${places.current}/bin/node`, `${places.current}/supervisor.mjs`, command]
-  const result = await ssh.exec(argv, { stdin: JSON.stringify(input), timeoutMs: 90_000, signal })
+  const result = await ssh.exec(argv, { stdin: JSON.stringify(input), timeoutMs: 90_000, ...(signal && { signal }) })
   if (result.code === 0) return answer.parse(JSON.parse(result.stdout))
   throw errorOf(result.stderr) ?? commandFailed(ssh.label, ['the agent’s program', command], result)
 }

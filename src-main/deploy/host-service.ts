@@ -1,11 +1,12 @@
 import type { z } from 'zod'
-import type { hostContract } from '../../core/contract/desktop/host.ts'
+import type { hostContract, SshTarget } from '../../core/contract/desktop/host.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Task } from '../../core/model/task.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import { joinTarget, splitTarget, type SshSecrets } from '../ssh/identities.ts'
 import type { SshLease } from '../ssh/pool.ts'
 import type { TaskCentre } from '../tasks/task-centre.ts'
+import { admitLaptop } from './admission.ts'
 import type { KeyPlace } from './clusters.ts'
 import type { AgentPackage } from './files.ts'
 import { installParamsSchema, installPlan, type InstallParams } from './install.ts'
@@ -120,6 +121,12 @@ export class HostService {
       mgmt: await this.#mgmtAddress(cluster, input.name),
       package: chosen,
     })
+  }
+
+  /** Makes the cluster of a host known to this laptop, see `admitLaptop`. Answers the context's name. */
+  async admit(target: SshTarget, fingerprint: string | undefined, keyPlace: KeyPlace = 'store', replace = false): Promise<string> {
+    const { address, port } = target
+    return await this.#audit.around('context-add', [], { address, port }, () => admitLaptop(this.#deploy, { target, fingerprint, keyPlace, replace }))
   }
 
   /** A share in the SSH connection to a host of a cluster, as it was reached when it was added. For terminals. */

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { listingSchema, statusSchema } from '../../core/contract/desktop/inventory.ts'
 import { errorDocSchema } from '../../core/model/task.ts'
-import { labDown } from '../../lab/lab.ts'
+import { labDescription, labDown } from '../../lab/lab.ts'
 
 /** `lab …` as a person types it, on the smallest lab there is. */
 describe('lab commands', () => {
@@ -17,9 +17,10 @@ describe('lab commands', () => {
     rmSync(home, { recursive: true, force: true })
   })
 
-  async function holdfast(...argv: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const holdfast = (...argv: string[]) => runAt({ HOLDFAST_HOME: home }, argv)
+  async function runAt(env: Record<string, string>, argv: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../cli/main.ts'), ...argv], {
-      env: { ...process.env, HOLDFAST_HOME: home },
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let [stdout, stderr] = ['', '']
@@ -44,6 +45,32 @@ describe('lab commands', () => {
     const { stderr } = await up()
     expect(stderr).not.toContain('Install')
     expect((await holdfast('lab', 'exec', 'h1', '--name', name, '--', 'pgrep', '-f', '^/opt/holdfast')).stdout).toBe(pids)
+  })
+
+  it('another laptop is let in by root of a host, and by lab up itself; not over a host key that nobody accepted', async () => {
+    const { hosts, sshKeyPath } = await labDescription({ name })
+    const [{ addresses, hostKeyFingerprint }] = hosts as [(typeof hosts)[number]]
+    const other = mkdtempSync(join(tmpdir(), 'holdfast-lab-other-'))
+    const env = { HOLDFAST_HOME: other, HOLDFAST_PASSPHRASE_FILE: join(other, 'passphrase') }
+    try {
+      writeFileSync(env.HOLDFAST_PASSPHRASE_FILE, 'correct horse battery\n', { mode: 0o600 })
+      const add = ['context', 'add', addresses.mgmt, '--key', sshKeyPath, '--json']
+      expect(errorDocSchema.parse(JSON.parse((await runAt(env, add)).stdout))).toMatchObject({ code: 'host-key-unknown' })
+      const added = await runAt(env, [...add, '--fingerprint', hostKeyFingerprint])
+      expect(added.code, added.stderr).toBe(0)
+      const reads = async () => {
+        const { stdout } = await runAt(env, ['status', '--json'])
+        expect(statusSchema.parse(JSON.parse(stdout))).toMatchObject({ cluster: { name, leader: 'h1' }, hosts: [{ name: 'h1', state: 'up' }] })
+      }
+      await reads()
+      expect(await runAt(env, ['context', 'remove', name])).toMatchObject({ code: 0 })
+      const { code, stderr } = await runAt(env, ['lab', 'up', '--name', name])
+      expect(code, stderr).toBe(0)
+      expect(stderr).not.toContain('Install')
+      await reads()
+    } finally {
+      rmSync(other, { recursive: true, force: true })
+    }
   })
 
   it('exec: stdout, stderr and exit status are the program’s', async () => {

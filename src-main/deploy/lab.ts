@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SshTarget } from '../../core/contract/desktop/host.ts'
 import type { Status } from '../../core/contract/desktop/inventory.ts'
 import { votersWanted } from '../../core/cluster/membership.ts'
 import { HoldfastError, type ErrorCode } from '../../core/errors.ts'
@@ -36,13 +37,18 @@ const upTimeoutMs = 45_000
  */
 export async function labUpFull(services: LabServices, { name, hosts, onStep }: LabUpOptions): Promise<Status> {
   // Packed while the hosts boot; an error of it comes up in the installs.
-  if ((await labStatus({ name })).state !== 'up') services.hosts.agentPackage().catch(() => undefined)
+  const isUp = (await labStatus({ name })).state === 'up'
+  if (!isUp) services.hosts.agentPackage().catch(() => undefined)
   const lab = await labUp({ name, ...(hosts === undefined ? {} : { hosts }), onStep })
   await wake(name, onStep)
   // We have made these hosts: their keys are known from the inside, whatever was pinned for another lab at the same addresses.
   for (const host of lab.hosts)
     services.pool.hostKeys.pin(host.addresses.mgmt, 22, { algorithm: 'ssh-ed25519', fingerprint: host.hostKeyFingerprint })
-  const present = await agentsThatAnswer(services.clusters, lab)
+  let present = await agentsThatAnswer(services.clusters, lab)
+  if (isUp && present.size === 0) {
+    await admitToLab(services, lab)
+    present = await agentsThatAnswer(services.clusters, lab)
+  }
   const missing = lab.hosts.filter((host) => !present.has(host.name))
   if (missing.length > 0) await install(services, lab, missing, present.size === 0, onStep)
   services.clusters.connectFrom(lab.clusterName, lab.laptopAddress)
@@ -68,6 +74,16 @@ async function agentsThatAnswer(clusters: Clusters, lab: LabDescription): Promis
   return new Set((await Promise.allSettled(asked)).flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
 }
 
+/** Where another laptop installed the lab's agents, or this one has forgotten its context: has the first host that can let this one in. */
+async function admitToLab({ hosts, clusters }: LabServices, lab: LabDescription): Promise<void> {
+  for (const host of lab.hosts) {
+    const admitted = await hosts.admit(sshTarget(lab, host), undefined, 'file', true).catch(() => null)
+    if (admitted === null) continue
+    clusters.connectFrom(lab.clusterName, lab.laptopAddress)
+    return
+  }
+}
+
 /** All hosts at once; those that join wait for the first where it founds the cluster. */
 async function install(
   services: LabServices,
@@ -80,7 +96,7 @@ async function install(
   let refused: unknown
   using _watch = services.tasks.onChange(showSteps(tasks, onStep))
   for (const [index, host] of hosts.entries()) {
-    const target = { address: host.addresses.mgmt, port: 22, user: 'root', auth: { type: 'key' as const, path: lab.sshKeyPath } }
+    const target = sshTarget(lab, host)
     const first = founding && index === 0
     const newCluster = first ? { newCluster: { name: lab.clusterName, clusterIp: lab.clusterIp } } : {}
     try {
@@ -101,9 +117,7 @@ async function install(
     message: `${failed.title} was ${failed.state}.`,
     hint: 'Bring the lab up again.',
   }
-  // Agents that do not know this laptop were installed by another one, or this one has forgotten the context.
-  const remedy = code === 'already-exists' ? `Take the lab down and bring it up anew: holdfast lab down --name ${lab.name}` : hint
-  throw new HoldfastError(code as ErrorCode, `${failed.title}: ${message}`, remedy, data)
+  throw new HoldfastError(code as ErrorCode, `${failed.title}: ${message}`, hint, data)
 }
 
 async function untilUp(services: LabServices, lab: LabDescription, onStep: (line: string) => void): Promise<Status> {
@@ -165,6 +179,10 @@ function showSteps(tasks: readonly Task[], onStep: (line: string) => void): (tas
       onStep(`${task.title}: ${line}`)
     }
   }
+}
+
+function sshTarget(lab: LabDescription, host: LabHostDescription): SshTarget {
+  return { address: host.addresses.mgmt, port: 22, user: 'root', auth: { type: 'key', path: lab.sshKeyPath } }
 }
 
 function endpointOf(host: LabHostDescription): string {

@@ -38,6 +38,7 @@ export function desktopRouter(services: ServiceParts) {
 
   return os.router({
     context: {
+      add: os.context.add.handler(async ({ input }) => contexts.use(await hosts.admit(input.target, input.fingerprint))),
       list: os.context.list.handler(() => contexts.list()),
       use: os.context.use.handler(({ input }) => contexts.use(input.name)),
       remove: os.context.remove.handler(({ input: { name } }) =>

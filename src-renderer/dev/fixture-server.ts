@@ -131,6 +131,9 @@ function router(
 
   return os.router({
     context: {
+      add: os.context.add.handler(({ errors }) => {
+        throw errors['not-supported']({ message: 'The fixture knows its clusters', data: { hint: 'Use one of them.' } })
+      }),
       list: os.context.list.handler(() => contexts),
       use: os.context.use.handler(({ input, errors }) => {
         const chosen = contexts.find(({ name }) => name === input.name)

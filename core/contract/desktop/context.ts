@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { procedure } from '../base.ts'
+import { sshTargetSchema } from './host.ts'
 
 /** A cluster that this laptop knows. */
 export const contextSchema = z.looseObject({
@@ -13,6 +14,11 @@ export const contextSchema = z.looseObject({
 export type ContextDoc = z.infer<typeof contextSchema>
 
 export const contextContract = {
+  /**
+   * Makes a cluster known to this laptop that was made from another, or forgotten here: root of one of its hosts, by SSH, has this
+   * laptop's new key certified as an administrator's. The host's key must be pinned, or accepted with `fingerprint`.
+   */
+  add: procedure.input(z.object({ target: sshTargetSchema, fingerprint: z.string().optional() })).output(contextSchema),
   list: procedure.output(z.array(contextSchema)),
   use: procedure.input(z.object({ name: z.string() })).output(contextSchema),
   remove: procedure.input(z.object({ name: z.string() })).output(z.object({})),

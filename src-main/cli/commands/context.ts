@@ -1,6 +1,18 @@
+import { option } from '../options.ts'
 import { table } from '../output.ts'
 import { withServices } from '../services.ts'
 import type { Call } from '../table.ts'
+import { targetOf } from './host.ts'
+
+/** `context add ADDRESS`. */
+export async function add(call: Call): Promise<void> {
+  const target = targetOf(call, call.args[0] ?? '')
+  const fingerprint = option(call, 'fingerprint')
+  await withServices(call, async ({ desktop }) => {
+    const context = await desktop.context.add({ target, ...(fingerprint !== undefined && { fingerprint }) })
+    call.out.answer(context, () => `This laptop administers ${context.name} now; it is the current cluster.`)
+  })
+}
 
 /** `context list`. */
 export async function list(call: Call): Promise<void> {

@@ -54,7 +54,8 @@ export async function upgrade(call: Call): Promise<number> {
   )
 }
 
-function targetOf(call: Call, mgmt: string): SshTarget {
+/** How a host is reached by SSH, by the options of the command. */
+export function targetOf(call: Call, mgmt: string): SshTarget {
   const password = secretFromFile(call, 'password-file')
   const passphrase = secretFromFile(call, 'key-passphrase-file')
   const path = option(call, 'key')

@@ -410,6 +410,8 @@ export const en = {
       window: 'An address, a password or key, and the address of each plane.',
       commandTitle: 'From the command line',
       command: 'The same steps, for scripts.',
+      knownTitle: 'A cluster that runs already',
+      known: 'Root of any of its hosts, by SSH, lets this laptop in as an administrator.',
       labTitle: 'A lab on this machine',
       lab: 'Three real hosts and two switches made of Linux namespaces. Needs Linux and root.',
     },

@@ -470,6 +470,8 @@ export const zh: Messages = {
       window: '需要一个地址、密码或密钥，以及各网络平面的地址。',
       commandTitle: '用命令行',
       command: '步骤相同，适合脚本。',
+      knownTitle: '已在运行的集群',
+      known: '其任一主机的 root 可通过 SSH 将本机加为管理员。',
       labTitle: '在本机搭建实验环境',
       lab: '由 Linux 命名空间构成的三台真实主机和两台交换机。需要 Linux 和 root。',
     },
