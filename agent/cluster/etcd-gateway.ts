@@ -9,6 +9,8 @@ import { HoldfastError } from '../../core/errors.ts'
 const maxAnswerBytes = 16 * 1024 * 1024
 /** How long a connection may take to come about before the next endpoint is tried. */
 const connectMs = 500
+/** How long an endpoint that failed is not the first to be tried. */
+const awayMs = 2000
 
 /** What etcd itself refused: its gRPC status and message. */
 export class EtcdError extends HoldfastError {
@@ -44,8 +46,9 @@ export class EtcdGateway {
   readonly #pkiDirectory: string
   #agent: https.Agent
   #endpoints: readonly string[]
-  /** The endpoint that answered last. */
+  /** The endpoint that answered last, until the first one is tried again. */
   #preferred = 0
+  #awayUntilMs = 0
 
   /** Throws when the store's certificate files in `pkiDirectory` cannot be read. */
   constructor(pkiDirectory: string, endpoints: readonly string[]) {
@@ -86,6 +89,7 @@ export class EtcdGateway {
   async call(path: string, body: object, { deadlineMs, endpoint }: CallOptions): Promise<Record<string, unknown>> {
     const endAtMs = performance.now() + deadlineMs
     const count = endpoint === undefined ? this.#endpoints.length : 1
+    if (performance.now() > this.#awayUntilMs) this.#preferred = 0
     const first = this.#preferred
     let last: unknown = noEndpoint()
     for (let attempt = 0; attempt < count; attempt++) {
@@ -100,7 +104,10 @@ export class EtcdGateway {
       } catch (thrown) {
         last = thrown
         const elsewhere = thrown instanceof EtcdError ? thrown.grpcCode === 14 : !(thrown instanceof HoldfastError)
-        if (endpoint === undefined && this.#preferred === index && this.#endpoints.length > 0) this.#preferred = (index + 1) % this.#endpoints.length
+        if (endpoint === undefined && this.#preferred === index && this.#endpoints.length > 0) {
+          this.#preferred = (index + 1) % this.#endpoints.length
+          this.#awayUntilMs = performance.now() + awayMs
+        }
         if (!elsewhere) break
       }
     }

@@ -30,7 +30,9 @@ export function createLeaderPort({ host, logger, store, view, member, address, c
     logger.warn(`leadership: ${what} failed`, { cause })
   }
   const take = async (basis: { keyRevision: number; epoch: number }): Promise<TakeOutcome> => {
-    const leaseId = await store.grantLease(leaseSeconds, takeMs)
+    // By the own member, which has just said who the raft leader is: another one may be on the very host that fell silent.
+    const own = { deadlineMs: takeMs, endpoint: member.endpoint }
+    const leaseId = await store.grantLease(leaseSeconds, own)
     const { done, revision } = await store.change(
       [
         { key: keys.leader, revision: basis.keyRevision },
@@ -40,13 +42,13 @@ export function createLeaderPort({ host, logger, store, view, member, address, c
         { put: keys.leader, value: { holder: host, nominee: null }, leaseId },
         { put: keys.election, value: { count: view.elections + 1, host } },
       ],
-      takeMs,
+      own,
     )
     return done ? { type: 'won', term: { epoch: revision, leaseId } } : { type: 'refused' }
   }
   const write = async (epoch: number, value: object, leaseId?: string): Promise<RenewOutcome> => {
     const unchanged = [{ key: keys.election, revision: epoch }]
-    const { done } = await store.change(unchanged, [{ put: keys.leader, value, ...(leaseId && { leaseId }) }], renewMs)
+    const { done } = await store.change(unchanged, [{ put: keys.leader, value, ...(leaseId && { leaseId }) }], { deadlineMs: renewMs })
     return done ? 'done' : 'refused'
   }
   return {

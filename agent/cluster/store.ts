@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../core/errors.ts'
-import type { EtcdGateway } from './etcd-gateway.ts'
+import type { CallOptions, EtcdGateway } from './etcd-gateway.ts'
 
 /** A key with its value (JSON) and the revision of its last write. */
 export interface StoredKey {
@@ -75,7 +75,7 @@ export class Store {
   async change(
     unchanged: readonly Unchanged[],
     writes: readonly Write[],
-    deadlineMs: number = changeMs,
+    options: Partial<CallOptions> = {},
   ): Promise<{ done: boolean; revision: number }> {
     const answer = await this.gateway.call(
       '/v3/kv/txn',
@@ -87,14 +87,14 @@ export class Store {
             : { request_delete_range: { key: base64(write.delete) } },
         ),
       },
-      { deadlineMs },
+      { deadlineMs: changeMs, ...options },
     )
     return { done: answer.succeeded === true, revision: revisionOf(answer) }
   }
 
   /** A lease of whole seconds. */
-  async grantLease(seconds: number, deadlineMs: number = changeMs): Promise<string> {
-    const answer = await this.gateway.call('/v3/lease/grant', { TTL: seconds }, { deadlineMs })
+  async grantLease(seconds: number, options: Partial<CallOptions> = {}): Promise<string> {
+    const answer = await this.gateway.call('/v3/lease/grant', { TTL: seconds }, { deadlineMs: changeMs, ...options })
     return text(answer.ID)
   }
 
