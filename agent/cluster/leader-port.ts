@@ -11,7 +11,8 @@ import type { StoreView } from './store-view.ts'
 const leaseSeconds = 1
 /** A renewal that is not answered by then is of no use any more. */
 const renewMs = 1000
-const takeMs = 1500
+/** For each of the two requests of a take-over. What a store in an election has swallowed is better asked again than waited for. */
+const takeMs = 600
 const statusMs = 400
 
 export interface LeaderPortOptions {
