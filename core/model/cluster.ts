@@ -40,5 +40,7 @@ export const pathSchema = z.looseObject({
   lost: z.number().int().nonnegative(),
   replayed: z.number().int().nonnegative(),
   forged: z.number().int().nonnegative(),
+  /** Wall clock of `to` minus that of `from`, as far as the delay on the way allows; absent until enough was heard. */
+  clockOffsetMs: z.number().optional(),
 })
 export type Path = z.infer<typeof pathSchema>

@@ -19,8 +19,6 @@ export const factsSchema = z.looseObject({
   cpu: z.looseObject({ model: z.string(), cores: z.number().int().positive() }),
   memoryBytes: z.number().int().nonnegative(),
   bootedAtMs: wallMsSchema,
-  /** Difference of the host's wall clock to the majority's, when known. */
-  clockOffsetMs: z.number().optional(),
   /** Versions of the programs that the modules use; a missing one is left out. */
   packages: z.record(z.string(), z.string()),
 })

@@ -209,7 +209,6 @@ export class FixtureCluster {
       cpu: { model: 'AMD EPYC 7313P 16-Core Processor', cores: 32 },
       memoryBytes: 64 * 2 ** 30,
       bootedAtMs,
-      clockOffsetMs: n === 2 ? 3.4 : 0.2,
       packages: { 'etcd-server': '3.4.23', 'lldpd': '1.0.16', 'qemu-system-x86': '7.2+dfsg-7', 'openvswitch-switch': '3.1.0-2' },
     })
     for (const [i, plane] of planes.entries()) {
@@ -421,7 +420,17 @@ export class FixtureCluster {
           const old = this.#items.get(`${from} path/${id}`)?.doc as EntityDocs['path'] | undefined
           const firstSinceMs = state === 'up' ? this.startedAtMs - 25 * 3_600_000 : this.startedAtMs - 126_000
           const sinceMs = old ? (old.state === state ? old.sinceMs : Date.now()) : firstSinceMs
-          this.#entity('path', id, { from, to, plane, state, sinceMs, lost: old?.lost ?? Math.floor(noise(id, 1) * 9), replayed: 0, forged: 0 })
+          this.#entity('path', id, {
+            from,
+            to,
+            plane,
+            state,
+            sinceMs,
+            lost: old?.lost ?? Math.floor(noise(id, 1) * 9),
+            replayed: 0,
+            forged: 0,
+            clockOffsetMs: 0,
+          })
         }
       }
       for (const plane of planes) {

@@ -25,7 +25,7 @@ function input({ cut = [], off = [], ...rest }: { cut?: string[]; off?: string[]
       agent: { version: '1', modules: {} },
     })),
   }
-  return { status, disks: [], facts: [], members: [], modules: [], nics: [], tasks: [], ...rest }
+  return { status, disks: [], clocks: new Map(), members: [], modules: [], nics: [], tasks: [], ...rest }
 }
 const texts = (given: ConcernInput): string[] => concernsOf(given, en).map(({ severity, text }) => `${severity}: ${text}`)
 const nic = (host: string, state: LiveState): Nic => ({
@@ -70,6 +70,14 @@ describe('concerns', () => {
     const given = input()
     given.status.cluster = { ...given.status.cluster, quorum: false, leader: null }
     expect(texts(given)).toEqual([`error: ${en.concern.noQuorum}`])
+  })
+
+  test('a clock that is off by more than records bear', () => {
+    const clocks = new Map([
+      ['h1', 400],
+      ['h2', -600_000],
+    ])
+    expect(texts(input({ clocks }))).toEqual([`warning: ${en.concern.clock('h2', -600_000)}`])
   })
 
   test('agents of two versions', () => {

@@ -1,5 +1,5 @@
 import type { Status } from '../../core/contract/desktop/inventory.ts'
-import { planes, type Disk, type Facts, type Member, type Module, type Nic, type Plane, type Task } from '../../core/model/index.ts'
+import { planes, type Disk, type Member, type Module, type Nic, type Plane, type Task } from '../../core/model/index.ts'
 import { planeState } from '../../core/status/status.ts'
 import type { Messages } from './i18n/i18n.svelte.ts'
 import type { Ref } from './state/place.ts'
@@ -15,7 +15,8 @@ export interface Concern {
 export interface ConcernInput {
   status: Status
   disks: Disk[]
-  facts: Facts[]
+  /** How far each host's clock is off, in ms. */
+  clocks: ReadonlyMap<string, number>
   members: Member[]
   modules: Module[]
   nics: Nic[]
@@ -28,7 +29,7 @@ const order: Concern['severity'][] = ['error', 'unknown', 'warning']
 const clockLimitMs = 500
 
 /** What is wrong now, by what is known, as sentences. */
-export function concernsOf({ status, disks, facts, members, modules, nics, tasks }: ConcernInput, m: Messages): Concern[] {
+export function concernsOf({ status, disks, clocks, members, modules, nics, tasks }: ConcernInput, m: Messages): Concern[] {
   const found: Concern[] = []
   const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void =>
     void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
@@ -49,8 +50,8 @@ export function concernsOf({ status, disks, facts, members, modules, nics, tasks
   }
   for (const disk of disks)
     if (disk.health === 'failing') say('warning', m.concern.diskFailing(disk.name, disk.host), 'disk', `${disk.host}/${disk.name}`)
-  for (const { host, clockOffsetMs = 0 } of facts)
-    if (Math.abs(clockOffsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(clockOffsetMs)), 'host', host)
+  for (const [host, offsetMs] of clocks)
+    if (Math.abs(offsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(offsetMs)), 'host', host)
   for (const task of tasks) if (task.state === 'interrupted') say('warning', m.concern.taskInterrupted(taskTitle(task, m)), 'task', task.id)
 
   const versions = new Set(status.hosts.map((host) => host.agent.version).filter((version) => version !== null))
