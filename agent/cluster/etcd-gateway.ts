@@ -35,6 +35,8 @@ export interface CallOptions {
   deadlineMs: number
   /** Only this endpoint. */
   endpoint?: string
+  /** For what may be asked twice: no answer for this long, and the next endpoint is asked. */
+  attemptMs?: number
 }
 
 /**
@@ -86,7 +88,7 @@ export class EtcdGateway {
   }
 
   /** One call. Tries the next endpoint when one cannot be reached or has no leader. Throws `EtcdError` or `timeout`, `quorum-lost`. */
-  async call(path: string, body: object, { deadlineMs, endpoint }: CallOptions): Promise<Record<string, unknown>> {
+  async call(path: string, body: object, { deadlineMs, endpoint, attemptMs = Infinity }: CallOptions): Promise<Record<string, unknown>> {
     const endAtMs = performance.now() + deadlineMs
     const count = endpoint === undefined ? this.#endpoints.length : 1
     if (performance.now() > this.#awayUntilMs) this.#preferred = 0
@@ -98,12 +100,13 @@ export class EtcdGateway {
       if (remainingMs <= 0) break
       try {
         const target = endpoint ?? this.#endpoints[index]!
-        const answer = await this.#post(target, path, body, remainingMs, count > 1)
+        const answer = await this.#post(target, path, body, count > 1 ? Math.min(remainingMs, attemptMs) : remainingMs, count > 1)
         if (endpoint === undefined) this.#preferred = index
         return answer
       } catch (thrown) {
         last = thrown
-        const elsewhere = thrown instanceof EtcdError ? thrown.grpcCode === 14 : !(thrown instanceof HoldfastError)
+        const isSilent = attemptMs < remainingMs && thrown instanceof HoldfastError && thrown.code === 'timeout'
+        const elsewhere = isSilent || (thrown instanceof EtcdError ? thrown.grpcCode === 14 : !(thrown instanceof HoldfastError))
         if (endpoint === undefined && this.#preferred === index && this.#endpoints.length > 0) {
           this.#preferred = (index + 1) % this.#endpoints.length
           this.#awayUntilMs = performance.now() + awayMs

@@ -44,8 +44,8 @@ export interface StoreChange {
 /** The history before this revision is gone: read everything anew. */
 export class CompactedError extends Error {}
 
-/** Reads give up after this long; they may be served by any member that runs. */
-const readMs = 2000
+/** Reads give up after this long; any member that runs may serve them. etcd 3.4 forgets some that an election overtakes, and never answers those. */
+const read = { deadlineMs: 3000, attemptMs: 800 }
 /** Changes wait through an election of etcd. */
 const changeMs = 5000
 
@@ -60,13 +60,13 @@ export class Store {
   /** All keys under a prefix, with the store's revision. `stale`: from any member, also without a majority. */
   async list(prefix: string, options: { stale?: boolean; endpoint?: string } = {}): Promise<{ revision: number; items: StoredKey[] }> {
     const body = { key: base64(prefix), range_end: base64(prefixEnd(prefix)), serializable: options.stale ?? false }
-    const answer = await this.gateway.call('/v3/kv/range', body, { deadlineMs: readMs, ...(options.endpoint && { endpoint: options.endpoint }) })
+    const answer = await this.gateway.call('/v3/kv/range', body, { ...read, ...(options.endpoint && { endpoint: options.endpoint }) })
     return { revision: revisionOf(answer), items: list(answer.kvs).map(storedKey) }
   }
 
   /** One key, or null when it does not exist. */
   async get(key: string): Promise<StoredKey | null> {
-    const answer = await this.gateway.call('/v3/kv/range', { key: base64(key) }, { deadlineMs: readMs })
+    const answer = await this.gateway.call('/v3/kv/range', { key: base64(key) }, read)
     const [item] = list(answer.kvs)
     return item ? storedKey(item) : null
   }
@@ -123,7 +123,7 @@ export class Store {
   }
 
   async members(options: { endpoint?: string } = {}): Promise<StoreMember[]> {
-    const answer = await this.gateway.call('/v3/cluster/member/list', {}, { deadlineMs: readMs, ...options })
+    const answer = await this.gateway.call('/v3/cluster/member/list', {}, { ...read, ...options })
     return list(answer.members).map(member)
   }
 
