@@ -12,7 +12,9 @@ import { freeSlot, planLab, switchNames } from './plan.ts'
 import { run } from './run.ts'
 import { hostPlanOf, hostState, isAlive, labDir, planOf, switchPids, writeState, type HostState, type LabState } from './state.ts'
 
-const sshWaitMs = 15_000
+/** A machine whose cores others have takes its time to boot and to greet. */
+const sshWaitMs = 60_000
+const greetingMs = 1000
 
 /** Makes a lab where there is none and boots all of it at once; returns when every host answers SSH. */
 export async function createLab(name: string, hostCount: number, baseDir: string): Promise<LabState> {
@@ -111,10 +113,10 @@ async function sshAnswers(address: string): Promise<void> {
   await until(() => greets(address, 22), sshWaitMs, `sshd on ${address}`)
 }
 
-/** Whether an SSH server greets there within 200 ms. */
+/** Whether an SSH server greets there in time. */
 function greets(address: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: address, port, timeout: 200 })
+    const socket = connect({ host: address, port, timeout: greetingMs })
     const end = (result: boolean): void => {
       socket.destroy()
       resolve(result)

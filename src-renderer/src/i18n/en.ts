@@ -289,6 +289,7 @@ export const en = {
   eventType: {} as Record<string, (event: Event) => string>,
   /** What an error's code means, said before its own English sentence. In English that sentence is enough. */
   errorCode: {} as Record<string, string>,
+  errorRemedy: {} as Record<string, string>,
   taskTitle: {
     'host-install': (host: string) => `Install ${host}`,
     'host-upgrade': (host: string) => `Upgrade ${host}`,

@@ -21,7 +21,7 @@ const spoken = (value: string | ((...parameters: never[]) => string)): string =>
 const english = new Map(leaves(en as unknown as Tree))
 const chinese = new Map(leaves(zh as unknown as Tree))
 /** Only other languages need these: English shows the reporter's own words. */
-const translatedOnly = /^(eventType|errorCode)\./
+const translatedOnly = /^(eventType|errorCode|errorRemedy)\./
 
 const sources = readdirSync(path.join(import.meta.dirname, '..'), { recursive: true, encoding: 'utf8' })
   .filter((file) => /\.(svelte|ts)$/.test(file) && !file.endsWith('.test.ts') && !/^i18n\/(en|zh)\.ts$/.test(file))
@@ -47,8 +47,9 @@ describe('Chinese', () => {
     expect(differing.map(([key]) => key)).toEqual([])
   })
 
-  test('has a word for every error code', () => {
+  test('has a word and a remedy for every error code', () => {
     expect(Object.keys(zh.errorCode).sort()).toEqual(Object.keys(errorCodes).sort())
+    expect(Object.keys(zh.errorRemedy).sort()).toEqual(Object.keys(errorCodes).sort())
   })
 
   test('says every event that it knows with what may be missing missing', () => {
