@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Neighbour } from '../../core/model/index.ts'
+import type { Neighbour, Nic } from '../../core/model/index.ts'
 
 /** lldpcli's `json0` format wraps every element in a list, also single ones, so that its shape does not depend on its content. */
 const values = z.array(z.object({ value: z.string() })).optional()
@@ -53,12 +53,23 @@ export function parseNeighbours(text: string, host: string): Neighbour[] | null 
 }
 
 /**
- * What to report when LLDP hears `heard` now: those, and what was known before and is silent, marked with when it was lost.
- * A NIC that is gone (not in `nics`, the names of those that are there) takes its neighbour with it.
+ * What to report when lldpd lists `heard`: those, and what was known before and is silent, marked with when it was lost. Nobody is heard
+ * through a NIC without a carrier, whatever lldpd still lists: it drops a neighbour about 1 s after the cable. A NIC that is gone takes its
+ * neighbour with it.
  */
-export function rememberNeighbours(before: Iterable<Neighbour>, heard: Iterable<Neighbour>, nics: ReadonlySet<string>, nowMs: number): Neighbour[] {
+export function rememberNeighbours(
+  before: Iterable<Neighbour>,
+  heard: Iterable<Neighbour>,
+  nics: readonly Pick<Nic, 'name' | 'state'>[],
+  nowMs: number,
+): Neighbour[] {
+  const stateOf = new Map(nics.map((nic) => [nic.name, nic.state]))
   const known = new Map<string, Neighbour>()
-  for (const neighbour of before) if (nics.has(neighbour.nic)) known.set(neighbour.nic, { ...neighbour, lostAtMs: neighbour.lostAtMs ?? nowMs })
-  for (const neighbour of heard) known.set(neighbour.nic, neighbour)
+  const lost = (neighbour: Neighbour): void => void known.set(neighbour.nic, { ...neighbour, lostAtMs: neighbour.lostAtMs ?? nowMs })
+  for (const neighbour of before) if (stateOf.has(neighbour.nic)) lost(neighbour)
+  for (const neighbour of heard) {
+    if (stateOf.get(neighbour.nic) !== 'down') known.set(neighbour.nic, neighbour)
+    else if (!known.has(neighbour.nic)) lost(neighbour)
+  }
   return [...known.values()]
 }

@@ -170,8 +170,7 @@ export class Monitor implements Disposable {
   /** Waits for the NICs, since a neighbour of a NIC that is gone is forgotten, and for LLDP's first word. */
   #reportNeighbours(): void {
     if (this.#nics === undefined || this.#heard === undefined) return
-    const names = new Set(this.#nics.map((nic) => nic.name))
-    this.#neighbours = rememberNeighbours(this.#neighbours, this.#heard, names, Math.max(0, Math.trunc(this.#options.env.wallMs())))
+    this.#neighbours = rememberNeighbours(this.#neighbours, this.#heard, this.#nics, Math.max(0, Math.trunc(this.#options.env.wallMs())))
     this.#replace(
       'neighbour',
       this.#neighbours.map((doc) => ({ kind: 'neighbour', id: `${doc.host}/${doc.nic}`, doc })),

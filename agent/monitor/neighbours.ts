@@ -12,7 +12,7 @@ export interface NeighbourWatchOptions {
   onHeard(neighbours: Neighbour[]): void
 }
 
-/** Asks lldpd what it hears at start and whenever `lldpcli watch` says that it changed. A neighbour lost with its carrier is seen in about 1 s, lldpd's own delay. */
+/** Asks lldpd what it hears at start and whenever `lldpcli watch` says that it changed. */
 export class NeighbourWatch implements Disposable {
   readonly #watcher: Watcher
   /** Asks now, e.g. to be sure after long silence. */

@@ -94,7 +94,7 @@ describe('lldpcli', () => {
   })
 
   it('remembers what fell silent since when, until it is heard again or its NIC is gone', () => {
-    const nics = new Set(['a', 'b', 'c'])
+    const nics = ['a', 'b', 'c', 'new'].map((name) => ({ name, state: 'up' as const }))
     const before = [neighbour('a', '1'), neighbour('b', '2', 5), neighbour('c', '3', 6), neighbour('gone', '4')]
     expect(rememberNeighbours(before, [neighbour('c', '9'), neighbour('new', '7')], nics, 100)).toEqual([
       neighbour('a', '1', 100),
@@ -102,6 +102,18 @@ describe('lldpcli', () => {
       neighbour('c', '9'),
       neighbour('new', '7'),
     ])
+  })
+
+  it('knows a neighbour as lost from the moment its NIC has no carrier, though lldpd lists it still', () => {
+    const nics = [
+      { name: 'a', state: 'down' as const },
+      { name: 'b', state: 'down' as const },
+      { name: 'c', state: 'unknown' as const },
+    ]
+    const heard = [neighbour('a', '1'), neighbour('b', '2'), neighbour('c', '3')]
+    const cut = rememberNeighbours([neighbour('a', '1')], heard, nics, 100)
+    expect(cut).toEqual([neighbour('a', '1', 100), neighbour('b', '2', 100), neighbour('c', '3')])
+    expect(rememberNeighbours(cut, heard, nics, 200)).toEqual(cut)
   })
 })
 
