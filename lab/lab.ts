@@ -1,5 +1,6 @@
 import { spawn, type StdioOptions } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { findGuest } from './guests.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Plane } from '../core/model/common.ts'
 import { ensureBaseLayer, type OnStep } from './base.ts'
@@ -118,7 +119,7 @@ export async function labDescription(options: { name?: string } = {}): Promise<L
 }
 
 /**
- * Runs a program inside a host and answers its exit status (127 if there is no such program, 128 + n if signal n ended it).
+ * Runs a program inside a host, or inside a light guest by the name of its port, and answers its exit status (127 if there is no such program, 128 + n if signal n ended it).
  * `stdio` as for child_process.spawn; the caller's own by default. Errors: `not-found`, and `busy` if the host is off or paused.
  */
 export async function labExec(options: { name?: string; host: string; argv: readonly string[]; stdio?: StdioOptions }): Promise<number> {
@@ -139,6 +140,10 @@ async function execArgv(options: { name?: string; host: string; argv: readonly s
   const { name = 'lab', host, argv } = options
   if (argv.length === 0) throw new HoldfastError('bad-input', 'No program to run', 'Say which, e.g. `lab exec h1 -- hostname`.')
   const state = await runningLab(name)
+  if (!Object.hasOwn(state.hosts, host)) {
+    const guest = findGuest(state, host)
+    if (guest) return enterArgv(state, guest.host, ['nsenter', `--target=${guest.pid}`, '--net', '--pid', '--mount', '--uts', '--ipc', '--', ...argv])
+  }
   const power = powerOf(state, host)
   if (power !== 'on') {
     throw new HoldfastError(

@@ -17,8 +17,14 @@ import { HoldfastError } from '../core/errors.ts'
 const root = join(import.meta.dirname, '..')
 const output = join(root, 'dist/agent')
 
-/** Programs of the agent by the name of their bundle. */
-const entries = { supervisor: 'agent/supervisor/main.ts', cluster: 'agent/cluster/main.ts', monitor: 'agent/monitor/main.ts' }
+/** Programs of the agent by the name of their bundle: the supervisor, its modules, and the keeper of the virtual switch. */
+const entries = {
+  supervisor: 'agent/supervisor/main.ts',
+  cluster: 'agent/cluster/main.ts',
+  monitor: 'agent/monitor/main.ts',
+  network: 'agent/network/main.ts',
+  keeper: 'agent/network/keeper/main.ts',
+}
 const serviceFiles = ['holdfast-agent.service', 'holdfast-agent.init', 'launcher.sh']
 
 /** Ways in which a module of a package for tests is bad. `crash-late`: it passes the gate and ends right after it took over. */

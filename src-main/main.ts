@@ -14,6 +14,8 @@ import { desktopRouter } from './desktop/router.ts'
 import { Views } from './desktop/views.ts'
 import { Inventory } from './inventory/inventory.ts'
 import { Notices } from './inventory/notices.ts'
+import { NetworkService } from './network/network-service.ts'
+import { TraceService } from './network/trace-service.ts'
 import { Records } from './records/records.ts'
 import type { Services } from './services.ts'
 import { HostKeys } from './ssh/host-keys.ts'
@@ -72,6 +74,10 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
   const terminals = new Terminals((host) => hosts.reach(contexts.currentName() ?? '', host))
   stack.defer(() => terminals.closeAll())
 
+  const network = new NetworkService({ inventory, live, clusters, audit })
+
+  const traces = new TraceService({ inventory, live, network, views })
+
   const tellDamage = (type: string, what: string) => (movedTo: string) => {
     const context = contexts.currentName()
     const message = `${what} was damaged and has been made anew. The damaged file is kept as ${movedTo}`
@@ -80,7 +86,7 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
   inventory.onCorrupt(tellDamage('inventory-corrupt', 'The inventory on this laptop'))
   records.onCorrupt(tellDamage('records-corrupt', 'The file of tasks and audit records on this laptop'))
 
-  const parts = { home, contexts, secrets, vault, inventory, records, audit, tasks, live, views, pool, clusters, hosts, terminals }
+  const parts = { home, contexts, secrets, vault, inventory, records, audit, tasks, live, views, pool, clusters, hosts, terminals, network, traces }
   const router = desktopRouter(parts)
   const desktop = createRouterClient(router, {
     interceptors: [

@@ -8,6 +8,8 @@ import type { Live } from './desktop/live.ts'
 import type { desktopRouter } from './desktop/router.ts'
 import type { Views } from './desktop/views.ts'
 import type { Inventory } from './inventory/inventory.ts'
+import type { NetworkService } from './network/network-service.ts'
+import type { TraceService } from './network/trace-service.ts'
 import type { Records } from './records/records.ts'
 import type { SshPool } from './ssh/pool.ts'
 import type { Terminals } from './ssh/terminals.ts'
@@ -33,6 +35,8 @@ export interface ServiceParts {
   clusters: Clusters
   hosts: HostService
   terminals: Terminals
+  network: NetworkService
+  traces: TraceService
 }
 
 /** All that the laptop's programs do, whatever shell they wear. Made by `createServices` in main.ts. */

@@ -8,7 +8,7 @@ import { planes } from '../../core/model/common.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import { hostDocSchema, joinTokenDocSchema, keys, type HostDoc } from './documents.ts'
 import { readCa } from './pki-store.ts'
-import type { Store } from './store.ts'
+import type { Store } from '../store/store.ts'
 import type { StoreView } from './store-view.ts'
 
 export interface JoiningOptions {

@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/logger.ts'
 import type { ClusterAddress } from './address.ts'
 import { keys } from './documents.ts'
 import type { LocalMember } from './local-member.ts'
-import type { Store } from './store.ts'
+import type { Store } from '../store/store.ts'
 import type { StoreView } from './store-view.ts'
 
 /** etcd's shortest lease at our election time-out, in seconds. */

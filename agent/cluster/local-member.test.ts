@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { planLocalMember } from './local-member.ts'
-import type { StoreMember } from './store.ts'
+import type { StoreMember } from '../store/store.ts'
 
 const url = (host: string) => `https://${host}:2380`
 const member = (name: string, more: Partial<StoreMember> = {}): StoreMember => ({

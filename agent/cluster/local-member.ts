@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Env } from '../../core/env.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { EtcdBirth, EtcdProcess } from './etcd-process.ts'
-import type { Store, StoreMember } from './store.ts'
+import type { Store, StoreMember } from '../store/store.ts'
 
 const lookPeriodMs = 1000
 /** The list of members is asked for anew at least this often; sooner when something hints that it changed. */
@@ -234,32 +234,5 @@ export class LocalMember {
 
   get #madeFile(): string {
     return join(this.#options.paths.state, 'store-made')
-  }
-}
-
-/** Endpoints of the store as last known, kept for the next start; what `join.json` named is the beginning. */
-export class EndpointMemory {
-  readonly #path: string
-  #known: string[]
-
-  constructor(paths: AgentPaths, initial: readonly string[]) {
-    this.#path = join(paths.state, 'store-endpoints.json')
-    this.#known = [...initial]
-    try {
-      const parsed = JSON.parse(readFileSync(this.#path, 'utf8')) as unknown
-      if (Array.isArray(parsed) && parsed.length > 0 && parsed.every((each) => typeof each === 'string')) this.#known = parsed
-    } catch {
-      // Never written, or torn: join.json's will do.
-    }
-  }
-
-  get known(): readonly string[] {
-    return this.#known
-  }
-
-  set(endpoints: readonly string[]): void {
-    if (endpoints.length === 0 || endpoints.join() === this.#known.join()) return
-    this.#known = [...endpoints]
-    writeFileSync(this.#path, JSON.stringify(this.#known), { mode: 0o600 })
   }
 }

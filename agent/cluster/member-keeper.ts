@@ -5,10 +5,10 @@ import type { Env } from '../../core/env.ts'
 import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { hostDocSchema, keys, type HostDoc } from './documents.ts'
-import { EtcdError } from './etcd-gateway.ts'
+import { EtcdError } from '../store/etcd-gateway.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import type { LocalMember } from './local-member.ts'
-import type { Store, StoreMember } from './store.ts'
+import type { Store, StoreMember } from '../store/store.ts'
 import type { StoreView } from './store-view.ts'
 
 const periodMs = 2000

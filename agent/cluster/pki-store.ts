@@ -5,7 +5,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import { replaceFile } from '../supervisor/files.ts'
 import { caDocSchema, keys, type CaDoc, type HostDoc } from './documents.ts'
-import type { Store } from './store.ts'
+import type { Store } from '../store/store.ts'
 
 const bootstrapFiles = [
   { file: 'bootstrap-ca.key', certificate: 'ca.crt', key: keys.clusterCa },

@@ -11,7 +11,7 @@ import {
   type HostDoc,
   type RevokedDoc,
 } from './documents.ts'
-import { CompactedError, type Store, type StoredKey, type StoreStatus } from './store.ts'
+import { CompactedError, type Store, type StoredKey, type StoreStatus } from '../store/store.ts'
 
 const statusPeriodMs = 1000
 const retryMs = 250

@@ -16,6 +16,7 @@ interface Definition {
   options?: z.ZodType[]
   entries?: Record<string, string>
   values?: unknown[]
+  items?: z.ZodType[]
 }
 
 /**
@@ -41,6 +42,8 @@ export function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
       return fc.option(arbitraryOf(definition.innerType!))
     case 'union':
       return fc.oneof(...definition.options!.map(arbitraryOf))
+    case 'tuple':
+      return fc.tuple(...definition.items!.map(arbitraryOf))
     case 'array':
       return fc.array(arbitraryOf(definition.element!), { maxLength: 4 })
     case 'record':
@@ -60,8 +63,16 @@ const key = fc.string({ maxLength: 12 }).filter((text) => text !== '__proto__')
 /** Any JSON; -0 is left out since JSON has no such number. */
 const json = fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value).replaceAll('__proto__', 'proto')) as unknown)
 
+/** fast-check also gives forms with a dotted end, which zod refuses after a full-length head. */
+const ipv6 = fc
+  .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 })
+  .map((groups) => groups.map((group) => group.toString(16)).join(':'))
+
 function stringOf({ format, pattern, checks = [] }: Definition): fc.Arbitrary<string> {
   if (format === 'ipv4') return fc.ipV4()
+  if (format === 'ipv6') return ipv6
+  if (format === 'cidrv4') return fc.tuple(fc.ipV4(), fc.nat(32)).map(([ip, length]) => `${ip}/${length}`)
+  if (format === 'cidrv6') return fc.tuple(ipv6, fc.nat(128)).map(([ip, length]) => `${ip}/${length}`)
   if (format === 'datetime')
     return fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(253_402_300_799_999) }).map((date) => date.toISOString())
   const definitions = checks.map((check) => check._zod.def)

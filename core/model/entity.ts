@@ -5,6 +5,7 @@ import { eventSchema } from './event.ts'
 import { diskSchema, neighbourSchema, nicSchema } from './hardware.ts'
 import { factsSchema, hostSchema } from './host.ts'
 import { moduleSchema } from './module.ts'
+import { aclSchema, forwardingSchema, networkSchema, overlaySchema, peeringSchema, portSchema, routerSchema, vpcSchema } from './network.ts'
 
 /** Documents that agents report, by kind. Adding a kind here is all that the wire, the inventory and the search need. */
 export const entitySchemas = {
@@ -18,6 +19,14 @@ export const entitySchemas = {
   neighbour: neighbourSchema,
   module: moduleSchema,
   event: eventSchema,
+  overlay: overlaySchema,
+  vpc: vpcSchema,
+  network: networkSchema,
+  router: routerSchema,
+  peering: peeringSchema,
+  acl: aclSchema,
+  port: portSchema,
+  forwarding: forwardingSchema,
 } as const
 
 export type EntityKind = keyof typeof entitySchemas

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { nameSchema, wallMsSchema } from './common.ts'
 
-export const moduleNames = ['cluster', 'monitor'] as const
+export const moduleNames = ['cluster', 'monitor', 'network'] as const
 export const moduleNameSchema = z.enum(moduleNames)
 export type ModuleName = z.infer<typeof moduleNameSchema>
 

@@ -1,4 +1,4 @@
-import { commands, type Command } from './table.ts'
+import { commands, type Command, type OptionSpec } from './table.ts'
 
 /** Help on the commands that begin with these words: one command in full, several as a list. */
 export function helpText(words: readonly string[]): string {
@@ -14,9 +14,10 @@ Exit status: 0 done, 1 failed with a reason and a hint, 2 wrong usage.
 }
 
 function commandHelp(command: Command): string {
-  const options = [...(command.options ?? []), { name: 'json', help: 'one JSON document on stdout' }].map((option) => [
-    `--${option.name}${'value' in option && option.value !== undefined ? ` ${option.value}` : ''}`,
-    option.help,
+  const json: OptionSpec = { name: 'json', help: 'one JSON document on stdout' }
+  const options = [...(command.options ?? []), json].map(({ name, short, value, help }) => [
+    `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`,
+    help,
   ])
   return `Usage: holdfast ${usage(command)}\n\n${command.help[0]?.toUpperCase()}${command.help.slice(1)}.\n\n${columns(options)}\n`
 }

@@ -20,10 +20,17 @@ export class Output {
 
   /** What failed and what to do; with `--json` the same as a document on stdout. */
   failure(error: HoldfastError): void {
-    const { log } = error.data
-    write(process.stderr, `${typeof log === 'string' ? `${log}\n` : ''}${error.message}\n${error.hint}`)
+    const { log, problems } = error.data
+    const lines = Array.isArray(problems) ? problems.map(problemText) : []
+    write(process.stderr, [...(typeof log === 'string' ? [log] : []), error.message, ...lines, error.hint].join('\n'))
     if (this.json) write(process.stdout, JSON.stringify(error.toDoc()))
   }
+}
+
+/** One flaw of a document: where, what, and what to do. */
+function problemText(problem: { line?: number | null; path?: string; message?: string; remedy?: string }): string {
+  const { line, path = '', message = '', remedy = '' } = problem
+  return `  ${line == null ? '' : `line ${line}: `}${path}: ${message}. ${remedy}`
 }
 
 function write(stream: NodeJS.WriteStream, text: string): void {

@@ -46,7 +46,9 @@ export function parseCommandLine(argv: readonly string[]): Request {
 
 function parseWords(command: Command, words: string[], help: string) {
   const options: NonNullable<ParseArgsConfig['options']> = { json: { type: 'boolean' } }
-  for (const option of command.options ?? []) options[option.name] = { type: option.value === undefined ? 'boolean' : 'string' }
+  for (const { name, short, value } of command.options ?? []) {
+    options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short !== undefined && { short }) }
+  }
   try {
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true })
     return { values: values as Record<string, string | boolean | undefined>, positionals }

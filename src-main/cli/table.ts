@@ -1,8 +1,11 @@
+import { listKinds } from '../../core/contract/desktop/inventory.ts'
 import type { Output } from './output.ts'
 
 /** A named option. Without `value` it is a flag. */
 export interface OptionSpec {
   name: string
+  /** Its one-letter form. */
+  short?: string
   /** Name of its value in the help, e.g. `ADDRESS`. */
   value?: string
   help: string
@@ -36,6 +39,11 @@ export interface Command {
 const context: OptionSpec = { name: 'context', value: 'NAME', help: 'work on this cluster instead of the current one' }
 const labName: OptionSpec = { name: 'name', value: 'LAB', help: 'which lab, if there are several (lab)' }
 
+const declaration: OptionSpec[] = [
+  { name: 'file', short: 'f', value: 'FILE', help: 'the declaration in YAML; - is stdin' },
+  { name: 'prune', help: 'also delete what is not declared' },
+]
+
 const ssh: OptionSpec[] = [
   { name: 'port', value: 'PORT', help: 'port of its sshd (22)' },
   { name: 'user', value: 'USER', help: 'account with root’s rights (root)' },
@@ -56,7 +64,7 @@ export const commands: Command[] = [
   },
   {
     words: ['inventory', 'list'],
-    help: 'objects of a kind: hosts, nics, disks, switches, links, members, modules, events, paths, tasks, audit',
+    help: `objects of a kind: ${listKinds.join(', ')}`,
     args: [{ name: 'KIND' }],
     options: [{ name: 'offline', help: 'from this laptop’s inventory alone' }, context],
     load: async () => (await import('./commands/inventory.ts')).list,
@@ -73,6 +81,55 @@ export const commands: Command[] = [
     help: 'what happened, oldest first',
     options: [{ name: 'follow', help: 'go on with what happens, until Ctrl-C; with --json one event a line' }, context],
     load: async () => (await import('./commands/inventory.ts')).events,
+  },
+  {
+    words: ['plan'],
+    help: 'what a declaration of the virtual network would change',
+    options: [...declaration, context],
+    load: async () => (await import('./commands/network.ts')).plan,
+  },
+  {
+    words: ['apply'],
+    help: 'makes the virtual network what is declared; waits until every host has it in place',
+    options: [...declaration, { name: 'no-wait', help: 'do not wait for the hosts' }, context],
+    load: async () => (await import('./commands/network.ts')).apply,
+  },
+  {
+    words: ['export'],
+    help: 'the virtual network as a declaration',
+    options: [context],
+    load: async () => (await import('./commands/network.ts')).exportNetwork,
+  },
+  {
+    words: ['trace'],
+    help: 'where a packet goes, over every virtual and physical device, and why it goes no further',
+    options: [
+      { name: 'from', value: 'PORT', help: 'name of the port that sends' },
+      { name: 'to', value: 'ADDRESS', help: 'IP address, or name of a port' },
+      { name: 'proto', value: 'PROTO', help: 'icmp, tcp, udp, arp, or a number (icmp)' },
+      { name: 'sport', value: 'N', help: 'source port' },
+      { name: 'dport', value: 'N', help: 'destination port' },
+      { name: 'ttl', value: 'N', help: 'TTL or hop limit (64)' },
+      { name: 'size', value: 'BYTES', help: 'length of the IP packet' },
+      { name: 'source-ip', value: 'IP', help: 'another source address than the port’s own' },
+      { name: 'source-mac', value: 'MAC', help: 'another source MAC than the port’s own' },
+      { name: 'mode', value: 'MODE', help: 'live, simulated or both (both)' },
+      { name: 'file', short: 'f', value: 'FILE', help: 'as if this declaration were applied (simulated); - is stdin' },
+      context,
+    ],
+    load: async () => (await import('./commands/trace.ts')).trace,
+  },
+  {
+    words: ['reachability'],
+    help: 'who reaches whom in a VPC, and what a declaration would change about it',
+    args: [{ name: 'VPC' }],
+    options: [
+      { name: 'proto', value: 'PROTO', help: 'icmp, tcp, udp, or a number (icmp)' },
+      { name: 'dport', value: 'N', help: 'destination port' },
+      { name: 'file', short: 'f', value: 'FILE', help: 'compare with this declaration applied; - is stdin' },
+      context,
+    ],
+    load: async () => (await import('./commands/trace.ts')).reachability,
   },
   {
     words: ['host', 'key'],

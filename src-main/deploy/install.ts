@@ -96,7 +96,7 @@ class Install {
     const ssh = await this.#session.ssh()
     const missing = await missingPackages(ssh)
     if (missing.length === 0) return 'skipped'
-    step.detail(`apt-get install ${missing.join(' ')}; Debian’s own etcd service is kept off, lldpd is started`)
+    step.detail(`apt-get install ${missing.join(' ')}; Debian’s own services etcd and Open vSwitch are kept off, lldpd is started`)
     await installPackages(ssh, missing, step.signal)
   }
 

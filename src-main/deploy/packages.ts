@@ -8,6 +8,9 @@ const needed = [
   { program: 'smartctl', package: 'smartmontools' },
   { program: 'ip', package: 'iproute2' },
   { program: 'ss', package: 'iproute2' },
+  { program: 'ovs-vswitchd', package: 'openvswitch-switch' },
+  { program: 'ethtool', package: 'ethtool' },
+  { program: 'tcpdump', package: 'tcpdump' },
 ] as const
 
 const missingScript = `
@@ -24,7 +27,7 @@ export async function missingPackages(ssh: SshConnection): Promise<string[]> {
 
 /**
  * Installs packages without starting what they bring: while apt runs, a `policy-rc.d` of ours (unless the host has its own)
- * refuses all starts. Afterwards Debian's own etcd is kept off for good, since the agent runs one with its own data,
+ * refuses all starts. Afterwards Debian's own etcd and Open vSwitch are kept off for good, since the agent runs its own with its own data,
  * and lldpd, which is to speak to the switches, is started.
  */
 const installScript = `
@@ -43,6 +46,8 @@ install "$@" || { apt-get update; install "$@"; }
 if [ -n "$mine" ]; then rm -f "$policy"; trap - EXIT; fi
 for package in "$@"; do
   case "$package" in
+    openvswitch-switch)
+      if [ -d /run/systemd/system ]; then systemctl mask openvswitch-switch.service; else update-rc.d openvswitch-switch disable || true; fi ;;
     etcd-server)
       if [ -d /run/systemd/system ]; then systemctl mask etcd.service; else update-rc.d etcd disable || true; fi ;;
     lldpd)

@@ -17,7 +17,7 @@ export function desktopRouter(services: ServiceParts) {
       throw toOrpcError(thrown)
     }
   })
-  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets } = services
+  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets, network, traces } = services
 
   /** The context that is worked with. */
   const current = (): Context => {
@@ -70,6 +70,14 @@ export function desktopRouter(services: ServiceParts) {
       add: os.host.add.handler(({ input }) => hosts.add(input.newCluster ? null : changeable().name, input)),
       remove: os.host.remove.handler(({ input }) => hosts.remove(changeable().name, input.name)),
       upgrade: os.host.upgrade.handler(({ input }) => hosts.upgrade(changeable().name, input)),
+    },
+    network: {
+      get: os.network.get.handler(() => network.get(current())),
+      export: os.network.export.handler(async () => ({ declaration: await network.export(current()) })),
+      plan: os.network.plan.handler(({ input }) => network.plan(current(), input.declaration, input.prune)),
+      apply: os.network.apply.handler(({ input }) => network.apply(changeable(), input)),
+      trace: os.network.trace.handler(({ input }) => traces.trace(current(), input)),
+      reachability: os.network.reachability.handler(({ input }) => traces.reachability(current(), input)),
     },
     task: {
       list: os.task.list.handler(() => tasks.list()),

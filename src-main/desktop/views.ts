@@ -22,6 +22,13 @@ const kindOf: Partial<Record<ListKind, EntityKind>> = {
   members: 'member',
   modules: 'module',
   paths: 'path',
+  vpcs: 'vpc',
+  networks: 'network',
+  routers: 'router',
+  peerings: 'peering',
+  acls: 'acl',
+  ports: 'port',
+  forwarding: 'forwarding',
 }
 
 export interface ViewServices {
@@ -41,7 +48,7 @@ export class Views {
 
   async status(context: Context): Promise<Status> {
     await this.#services.live.refresh(context, refreshMs)
-    return await this.#status(context)
+    return await this.known(context)
   }
 
   async list(context: Context, kind: ListKind, refresh: boolean): Promise<Listing> {
@@ -71,16 +78,17 @@ export class Views {
       return { items, ...ageOf(reports.filter((report) => report.kind === 'neighbour').map(seen)) }
     }
     const wanted = kindOf[kind]!
-    const reports = mergeReports(await inventory.reports(context.name, { only: [wanted, 'cluster'] }), sources, Date.now()).filter(
+    const reports = mergeReports(await inventory.reports(context.name, { only: [wanted, 'cluster', 'overlay'] }), sources, Date.now()).filter(
       (report) => report.kind === wanted,
     )
     const items = reports.sort((a, b) => naturalOrder.compare(a.id, b.id)).map(item)
     if (kind !== 'hosts') return { items, ...ageOf(reports.map(seen)) }
-    const states = new Map((await this.#status(context)).hosts.map(({ name, state }) => [name, state]))
+    const states = new Map((await this.known(context)).hosts.map(({ name, state }) => [name, state]))
     return { items: items.map((host) => ({ ...host, state: states.get(host.id) ?? 'unknown' })), ...ageOf(reports.map(seen)) }
   }
 
-  async #status(context: Context): Promise<Status> {
+  /** The status as the inventory has it, without asking anybody. */
+  async known(context: Context): Promise<Status> {
     const { inventory, live } = this.#services
     const entities = await inventory.reports(context.name, { only: ['cluster', 'host', 'path', 'module'] })
     const sources = await live.sources(context.name)

@@ -12,10 +12,13 @@ export interface Report {
 /** Kinds that every agent copies out of the cluster's store. */
 export const copiedKinds: ReadonlySet<string> = new Set(['cluster', 'host', 'member'])
 
+/** Kinds of the virtual network, which the host that leads the cluster reports: what a former leader said before counts no more. */
+const overlayKinds: ReadonlySet<string> = new Set(['overlay', 'vpc', 'network', 'router', 'peering', 'acl', 'port'])
+
 /**
  * One document an object out of what several reporters say. Of hosts and members the copy of one reporter holds as a whole, so that
  * what left the cluster is not kept alive by an agent that missed it: of those who reach a majority the one heard last. The cluster
- * itself is what the reporter with the latest leadership says. Anything else has one reporter; a second one counts when it is later.
+ * itself is what the reporter with the latest leadership says, the virtual network what the one with its latest revision says. Anything else has one reporter; a second one counts when it is later.
  */
 export function mergeReports<R extends Report>(all: Iterable<R>, sources: Iterable<Source>, nowMs: number): R[] {
   const reports = [...all]
@@ -31,11 +34,13 @@ export function mergeReports<R extends Report>(all: Iterable<R>, sources: Iterab
     const reporters = [...new Set(reports.filter((report) => report.kind === kind).map(({ reporter }) => reporter))]
     return reporters.map((reporter) => ({ reporter, rank: rank(reporter) })).sort((a, b) => compare(b.rank, a.rank))[0]?.reporter
   }
+  const overlay = latestOverlay(reports, rank)
   const authority: Record<string, string | undefined> = { host: best('host'), member: best('member'), cluster: latestLeadership(reports, rank) }
 
   const merged = new Map<string, R>()
   for (const report of reports) {
     if (copiedKinds.has(report.kind) && authority[report.kind] !== report.reporter) continue
+    if (overlayKinds.has(report.kind) && overlay !== report.reporter) continue
     const key = `${report.kind}/${report.id}`
     const other = merged.get(key)
     if (!other || other.atMs <= report.atMs) merged.set(key, report)
@@ -50,6 +55,14 @@ function latestLeadership(reports: Report[], rank: (reporter: string) => number[
       const [quorate, seenAtMs] = rank(reporter)
       return { reporter, rank: [quorate!, Number(seenAtMs === Infinity), Number(doc.leaderEpoch) || 0, seenAtMs!] }
     })
+  return ranked.sort((a, b) => compare(b.rank, a.rank))[0]?.reporter
+}
+
+/** Who reports the latest revision of the virtual network; of several the one that was heard last. */
+function latestOverlay(reports: Report[], rank: (reporter: string) => number[]): string | undefined {
+  const ranked = reports
+    .filter(({ kind }) => kind === 'overlay')
+    .map(({ reporter, doc }) => ({ reporter, rank: [Number(doc.revision) || 0, ...rank(reporter)] }))
   return ranked.sort((a, b) => compare(b.rank, a.rank))[0]?.reporter
 }
 

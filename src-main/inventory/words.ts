@@ -21,6 +21,18 @@ type Doc = Record<string, unknown>
 /** What each kind is shown and found by; null: not searched, because it says nothing that another object does not say. */
 const kinds: Record<string, ((id: string, doc: Doc) => Searchable) | null> = {
   path: null,
+  overlay: null,
+  forwarding: null,
+  vpc: (id) => ({ title: id, detail: 'VPC', words: [] }),
+  network: (id, doc) => ({
+    title: id,
+    detail: line('network of', doc.vpc, doc.subnet, doc.subnet6),
+    words: [doc.vpc, doc.subnet, doc.gateway, doc.subnet6, doc.gateway6, `vni-${String(doc.vni)}`],
+  }),
+  router: (id, doc) => ({ title: id, detail: line('router of', doc.vpc), words: [doc.vpc, doc.mac] }),
+  peering: (id, doc) => ({ title: id, detail: line('peering', ...valuesOf(doc.routers)), words: valuesOf(doc.routers) }),
+  acl: (id, doc) => ({ title: id, detail: line('ACL', doc.action, 'on', doc.network, doc.port), words: [doc.network, doc.port, doc.action] }),
+  port: (id, doc) => ({ title: id, detail: line(doc.ip, doc.ip6, doc.network, 'on', doc.host), words: [doc.ip, doc.ip6, doc.mac, doc.network] }),
   cluster: (id, doc) => ({ title: text(doc.name) || id, detail: line('cluster', doc.clusterIp), words: [doc.clusterIp] }),
   member: (id, doc) => ({ title: id, detail: line('store member', doc.memberId), words: [doc.memberId, 'etcd'] }),
   host: (id, doc) => ({ title: id, detail: line(at(doc.addresses, 'mgmt'), doc.role), words: valuesOf(doc.addresses) }),

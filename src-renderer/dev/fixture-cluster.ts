@@ -30,6 +30,26 @@ export const noFaults: Faults = { off: [], cut: [], offline: false, offlineForMs
 const switchOf: Record<Plane, string> = { mgmt: 'tor1', storage: 'tor2', tenant: 'tor1' }
 const version = '0.1.0-9f3c21ab'
 
+function detailOf(kind: string, doc: Record<string, unknown>): string {
+  const of = (...keys: string[]): string => keys.map((key) => String(doc[key] ?? '')).join(' ').trim()
+  switch (kind) {
+    case 'nic':
+      return (doc.addresses as string[]).join(' ')
+    case 'disk':
+      return of('model')
+    case 'facts':
+      return (doc.os as { name: string }).name
+    case 'port':
+      return of('ip', 'network', 'host')
+    case 'network':
+      return of('vpc', 'subnet')
+    case 'acl':
+      return of('action', 'network', 'port')
+    default:
+      return ''
+  }
+}
+
 export class FixtureCluster {
   faults: Faults
   readonly startedAtMs = Date.now()
@@ -97,7 +117,7 @@ export class FixtureCluster {
       const live = this.isUp(host) && !this.faults.offline
       if (live) this.#seen.set(host, now)
       const seenAtMs = this.#seen.get(host) ?? this.startedAtMs - (this.faults.offline ? this.faults.offlineForMs : 192_000)
-      return ['supervisor', 'cluster', 'monitor'].map((module) => ({ host, module, connected: live, seenAtMs }))
+      return ['supervisor', 'cluster', 'monitor', 'network'].map((module) => ({ host, module, connected: live, seenAtMs }))
     })
   }
 
@@ -159,18 +179,9 @@ export class FixtureCluster {
         const doc = item.doc as Record<string, unknown>
         const text = `${item.kind} ${item.id} ${JSON.stringify(doc)}`.toLowerCase()
         const title = item.kind === 'event' ? String(doc.message) : item.id
-        const detail = String(
-          item.kind === 'nic'
-            ? (doc.addresses as string[]).join(' ')
-            : item.kind === 'disk'
-              ? doc.model
-              : item.kind === 'facts'
-                ? (doc.os as { name: string }).name
-                : '',
-        )
-        return { hit: { kind: item.kind, id: item.id, title, detail }, matches: words.every((word) => text.includes(word)), exact: item.id === query }
+        return { hit: { kind: item.kind, id: item.id, title, detail: detailOf(item.kind, doc) }, matches: words.every((word) => text.includes(word)), exact: item.id === query }
       })
-      .filter(({ matches }) => matches)
+      .filter(({ matches, hit }) => matches && hit.kind !== 'overlay' && hit.kind !== 'forwarding')
       .sort((a, b) => Number(b.exact) - Number(a.exact) || a.hit.kind.localeCompare(b.hit.kind))
       .slice(0, limit)
       .map(({ hit }) => hit)
@@ -260,7 +271,7 @@ export class FixtureCluster {
       rotational: false,
       health: n === 2 ? 'failing' : 'unknown',
     })
-    for (const [i, name] of ['supervisor', 'cluster', 'monitor'].entries()) {
+    for (const [i, name] of ['supervisor', 'cluster', 'monitor', 'network'].entries()) {
       this.#entity('module', `${host}/${name}`, {
         host,
         name,

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { WebSocketServer } from 'ws'
+import { mapErrors } from '../../core/contract/errors.ts'
 import { desktopContract } from '../../core/contract/desktop/index.ts'
 import type { ListKind } from '../../core/contract/desktop/inventory.ts'
 import { socketPath } from '../../core/contract/desktop/link.ts'
@@ -19,8 +20,10 @@ import { statusOf } from '../../core/status/status.ts'
 import type { ReportedEntity } from '../../core/status/freshness.ts'
 import { topologyOf } from '../../core/topology/topology.ts'
 import { FixtureCluster, noFaults, type Faults } from './fixture-cluster.ts'
+import { FixtureNetwork, noNetworkFaults, type NetworkFaults } from './fixture-network.ts'
 import { fixtureSample } from './fixture-samples.ts'
 import { FixtureTask } from './fixture-task.ts'
+import { FixtureTracer, noTraceFaults, type TraceFaults } from './fixture-trace.ts'
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html',
@@ -43,7 +46,7 @@ export interface Fixture {
 
 /** Starts it on a free port of loopback. `slowMs` holds back the first frame, to show what loading looks like. */
 export async function startFixture(
-  options: Partial<Faults> & {
+  options: Partial<Faults & NetworkFaults & TraceFaults> & {
     port?: number
     recording?: boolean
     vault?: 'open' | 'locked' | 'absent'
@@ -54,6 +57,8 @@ export async function startFixture(
 ): Promise<Fixture> {
   const screensDir = path.resolve(options.screensDir ?? path.join(import.meta.dirname, '../../dist/renderer'))
   const cluster = new FixtureCluster({ ...noFaults, ...options })
+  const network = new FixtureNetwork(cluster, { ...noNetworkFaults, ...options })
+  const tracer = new FixtureTracer(cluster, { ...noTraceFaults, ...options })
   const server = createServer((request, response) => {
     void (async () => {
       const url = new URL(request.url ?? '/', 'http://localhost')
@@ -74,7 +79,7 @@ export async function startFixture(
     })()
   })
   const sockets = new WebSocketServer({ server, path: socketPath })
-  const handler = new RPCHandler(router(cluster, options))
+  const handler = new RPCHandler(router({ cluster, network, tracer }, options), { clientInterceptors: [mapErrors] })
   sockets.on('connection', (socket) => void handler.upgrade(socket))
   const timer = setInterval(() => cluster.tick(), 1000)
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
@@ -92,7 +97,7 @@ async function close(server: Server, sockets: WebSocketServer, timer: NodeJS.Tim
 }
 
 function router(
-  cluster: FixtureCluster,
+  { cluster, network, tracer }: { cluster: FixtureCluster; network: FixtureNetwork; tracer: FixtureTracer },
   options: { vault?: 'open' | 'locked' | 'absent'; recording?: boolean; slowMs?: number; noContext?: boolean },
 ) {
   const os = implement(desktopContract)
@@ -253,6 +258,21 @@ function router(
             },
           ),
         ),
+      ),
+    },
+    network: {
+      get: os.network.get.handler(() => ({ revision: network.revision, offline: network.offline, network: network.network })),
+      export: os.network.export.handler(() => ({ declaration: network.export() })),
+      plan: os.network.plan.handler(({ input }) => network.plan(input.declaration, input.prune)),
+      apply: os.network.apply.handler(({ input, errors }) => {
+        if (network.offline)
+          throw errors.offline({ message: 'No agent of the cluster answers', data: { hint: 'Check the network of this laptop, and that hosts have power.' } })
+        if (input.revision !== undefined && input.revision !== network.revision)
+          throw errors.busy({ message: 'The virtual network was changed since this plan was made', data: { hint: 'Look at the plan again, then apply it.' } })
+        return network.apply(input.declaration, input.prune)
+      }),
+      trace: os.network.trace.handler(({ input: { declaration, mode, ...request } }) =>
+        tracer.trace(declaration === undefined ? network.network : network.plan(declaration, false).next, request, declaration === undefined ? mode : 'simulated'),
       ),
     },
     task: {

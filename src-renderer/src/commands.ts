@@ -1,10 +1,14 @@
 import type { Messages } from './i18n/i18n.svelte.ts'
 import { i18n, languages, type Language } from './i18n/i18n.svelte.ts'
+import { draft } from './declaration/draft.svelte.ts'
+import { isDeclaredKind } from './declaration/yaml-edit.ts'
 import { app } from './state/app.svelte.ts'
 import { navigation } from './state/navigation.svelte.ts'
 import { overlays } from './state/overlays.svelte.ts'
 import type { Screen } from './state/place.ts'
 import { settings, themes } from './state/settings.svelte.ts'
+import { traces } from './state/traces.svelte.ts'
+import { layers } from './topology/layers.ts'
 
 /** A verb of the window: in the palette, and by its keys where it has any. */
 export interface Command {
@@ -17,12 +21,14 @@ export interface Command {
 }
 
 /** The screens in the order of the rail. */
-export const railScreens = ['overview', 'hosts', 'topology', 'events', 'tasks', 'audit'] as const
+export const railScreens = ['overview', 'hosts', 'networks', 'topology', 'trace', 'events', 'tasks', 'audit'] as const
 
 const screenKeys: Record<(typeof railScreens)[number], string> = {
   overview: 'g o',
   hosts: 'g h',
+  networks: 'g n',
   topology: 'g t',
+  trace: 'g r',
   events: 'g e',
   tasks: 'g k',
   audit: 'g a',
@@ -42,7 +48,8 @@ export function currentHost(): string | undefined {
 export function commands(): Command[] {
   const host = currentHost()
   const hosts = app.status.hosts.map(({ name }) => name)
-  const change = app.readOnly ? [] : changes(host)
+  const change = app.readOnly ? [] : [...changes(host), ...networkChanges()]
+  const port = navigation.selection?.kind === 'port' ? navigation.selection.id : undefined
   return [
     ...railScreens.map((screen): Command => ({
       id: `go-${screen}`,
@@ -62,7 +69,18 @@ export function commands(): Command[] {
     },
     { id: 'split', title: (m) => m.command.split, group: 'actions', keys: 'mod+\\', run: toggleBeside },
     { id: 'shortcuts', title: (m) => m.shortcuts.show, group: 'actions', keys: '?', run: () => (overlays.shortcuts = true) },
+    ...(port ? [{ id: 'trace-from', title: (m: Messages) => m.verb.traceFrom(port), group: 'actions' as const, keys: 'x', run: () => traces.openFrom(port) }] : []),
+    { id: 'trace', title: (m) => m.verb.trace, group: 'actions', run: () => navigation.show('trace') },
     ...change,
+    ...layers.map((layer): Command => ({
+      id: `layer-${layer}`,
+      title: (m) => m.verb.layer(m.layer[layer]),
+      group: 'actions',
+      run: () => {
+        settings.layout.topologyLayer = layer
+        navigation.show('topology')
+      },
+    })),
     ...hosts
       .filter((name) => name !== host)
       .map((name): Command => ({
@@ -125,6 +143,38 @@ function changes(host: string | undefined): Command[] {
         ]
       : []),
     { id: 'add-host', title: (m) => m.action.addHost, group: 'actions', keys: 'a', run: () => navigation.show('add-host') },
+  ]
+}
+
+/** What changes the virtual network: each writes into the one declaration. */
+function networkChanges(): Command[] {
+  const selection = navigation.selection
+  const selected = selection && isDeclaredKind(selection.kind) ? { kind: selection.kind, name: selection.id } : undefined
+  return [
+    ...(selected
+      ? [
+          ...(selected.kind === 'vpc'
+            ? []
+            : [
+                {
+                  id: 'edit-object',
+                  title: (m: Messages) => m.verb.editNamed(m.trace.named(m.kind[selected.kind], selected.name)),
+                  group: 'actions',
+                  run: () => void (selected.kind === 'acl' ? draft.openRule(selected.name) : draft.openObject(selected.kind, selected.name)),
+                } satisfies Command,
+              ]),
+          {
+            id: 'delete-object',
+            title: (m: Messages) => m.verb.deleteNamed(m.trace.named(m.kind[selected.kind], selected.name)),
+            group: 'actions',
+            run: () => void draft.openWithout({ kind: selected.kind, id: selected.name }),
+          } satisfies Command,
+        ]
+      : []),
+    { id: 'edit-network', title: (m) => m.verb.editNetwork, group: 'actions', run: () => void draft.openAny() },
+    { id: 'add-network', title: (m) => m.verb.addNetwork, group: 'actions', run: () => draft.add('network') },
+    { id: 'add-port', title: (m) => m.verb.addPort, group: 'actions', run: () => draft.add('port') },
+    { id: 'add-acl', title: (m) => m.verb.addRule, group: 'actions', run: () => draft.add('acl') },
   ]
 }
 

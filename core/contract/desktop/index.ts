@@ -1,6 +1,7 @@
 import { contextContract } from './context.ts'
 import { hostContract } from './host.ts'
 import { inventoryContract } from './inventory.ts'
+import { networkContract } from './network.ts'
 import { taskContract } from './task.ts'
 import { terminalContract } from './terminal.ts'
 
@@ -9,6 +10,7 @@ export const desktopContract = {
   context: contextContract,
   inventory: inventoryContract,
   host: hostContract,
+  network: networkContract,
   task: taskContract,
   terminal: terminalContract,
 }

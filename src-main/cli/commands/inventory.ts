@@ -88,6 +88,13 @@ const columns: Record<ListKind, string[]> = {
   events: ['atMs', 'severity', 'origin', 'message'],
   paths: ['from', 'to', 'plane', 'state'],
   tasks: ['id', 'title', 'state'],
+  vpcs: ['name'],
+  networks: ['name', 'vpc', 'vni', 'subnet', 'gateway', 'subnet6', 'tunnel', 'mtuBytes'],
+  routers: ['name', 'vpc', 'networks', 'mac'],
+  peerings: ['name', 'routers'],
+  acls: ['name', 'network', 'port', 'direction', 'priority', 'match', 'action'],
+  ports: ['name', 'network', 'ip', 'ip6', 'mac', 'host'],
+  forwarding: ['host', 'state', 'revision', 'datapath', 'flows', 'ports', 'problems'],
   audit: ['number', 'atMs', 'actor', 'action', 'outcome', 'about'],
 }
 

@@ -1,9 +1,11 @@
 import type { Event } from '../../../core/model/event.ts'
+import { enNetwork } from './en-network.ts'
 
 /** English, and the shape that every other language follows. Plain, exact, short; subject first; units always. */
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`
 
 export const en = {
+  ...enNetwork,
   ago: (length: string) => `${length} ago`,
   units: {
     seconds: (n: number) => `${n}\u00a0s`,
@@ -43,11 +45,23 @@ export const en = {
     facts: 'Facts',
     neighbour: 'Neighbour',
     cluster: 'Cluster',
+    overlay: 'Virtual network',
+    vpc: 'VPC',
+    network: 'Network',
+    router: 'Router',
+    peering: 'Peering',
+    acl: 'ACL',
+    port: 'Port',
+    forwarding: 'Forwarding',
+    hop: 'Hop',
   },
   screen: {
     'overview': 'Overview',
     'hosts': 'Hosts',
+    'networks': 'Networks',
     'topology': 'Topology',
+    'trace': 'Trace',
+    'plan': 'Change plan',
     'events': 'Events',
     'tasks': 'Tasks',
     'audit': 'Audit',
@@ -312,6 +326,7 @@ export const en = {
     'remove-agent': 'Take the agent off it',
     'upgrade-cluster': 'Replace module cluster',
     'upgrade-monitor': 'Replace module monitor',
+    'upgrade-network': 'Replace module network',
     'upgrade-supervisor': 'Replace the supervisor',
     'remove-old-versions': 'Delete versions no longer needed',
   } as Record<string, string>,
@@ -361,7 +376,7 @@ export const en = {
   },
   inspector: {
     nothing: 'Nothing selected',
-    hint: 'Select a host, a link or an event: its facts and actions appear here.',
+    hint: 'Select a host, a port, a link or an event: its facts and actions appear here.',
     actions: 'Actions',
     heard: 'How the others hear it',
     events: 'Its last events',

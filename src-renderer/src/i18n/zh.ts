@@ -1,4 +1,5 @@
 import type { Messages } from './i18n.svelte.ts'
+import { zhNetwork } from './zh-network.ts'
 
 import { planes } from '../../../core/model/common.ts'
 
@@ -17,6 +18,7 @@ const part = (about: string[]): string => about[0]?.split('/')[2] ?? ''
 
 /** 简体中文。用本行业自己的词：主机、网口、网络平面、多数派、主控。 */
 export const zh: Messages = {
+  ...zhNetwork,
   ago: (length) => `${length}前`,
   units: {
     seconds: (n) => `${n}\u00a0秒`,
@@ -56,11 +58,23 @@ export const zh: Messages = {
     facts: '主机信息',
     neighbour: '邻居',
     cluster: '集群',
+    overlay: '虚拟网络',
+    vpc: '私有网络 VPC',
+    network: '网络',
+    router: '路由器',
+    peering: '对等连接',
+    acl: 'ACL 规则',
+    port: '端口',
+    forwarding: '转发',
+    hop: '跳',
   },
   screen: {
     'overview': '总览',
     'hosts': '主机',
+    'networks': '虚拟网络',
     'topology': '拓扑',
+    'trace': '追踪',
+    'plan': '变更计划',
     'events': '事件',
     'tasks': '任务',
     'audit': '审计',
@@ -406,6 +420,7 @@ export const zh: Messages = {
     'remove-agent': '移除代理',
     'upgrade-cluster': '热升级模块 cluster',
     'upgrade-monitor': '热升级模块 monitor',
+    'upgrade-network': '热升级模块 network',
     'upgrade-supervisor': '更换守护进程',
     'remove-old-versions': '删除不再需要的版本',
   },
@@ -454,7 +469,7 @@ export const zh: Messages = {
   },
   inspector: {
     nothing: '未选择任何对象',
-    hint: '选择主机、链路或事件，这里会显示它的信息和可用操作。',
+    hint: '选择主机、端口、链路或事件，这里会显示它的信息和可用操作。',
     actions: '操作',
     heard: '其他主机收到的心跳',
     events: '它的最近事件',

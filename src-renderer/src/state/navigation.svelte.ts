@@ -1,4 +1,4 @@
-import { homeOf, parsePlace, placeAddress, sameRef, type Place, type Ref, type Screen } from './place.ts'
+import { homeOf, parsePlace, placeAddress, sameRef, type Place, type Ref, type Screen, type TraceQuery } from './place.ts'
 
 /** The window's place and its one selection, both kept in the address, so that back and forward work for both. */
 class Navigation {
@@ -48,6 +48,14 @@ class Navigation {
   setBeside(screen: Screen | undefined): void {
     const { beside: _old, ...rest } = this.place
     this.go({ ...rest, ...(screen && { beside: screen }) })
+  }
+
+  /** The trace of a packet, on the screen where traces are at home. */
+  trace(query: TraceQuery, how: 'push' | 'replace' = 'push'): void {
+    const { context, screen, select, beside } = this.place
+    const stays = screen === 'trace' || beside === 'trace'
+    const rest = stays ? { screen, ...(select && select.kind !== 'hop' && { select }) } : { screen: 'trace' as const, ...(select && { select }) }
+    this.go({ context, ...rest, ...(beside && { beside }), trace: query }, how)
   }
 
   isSelected(ref: Ref): boolean {

@@ -1,7 +1,15 @@
 /** Where the window is: every place has an address, `#/lab/host/h2` in the window, `holdfast://lab/host/h2` outside it. */
 
-export const screens = ['overview', 'hosts', 'topology', 'events', 'tasks', 'audit', 'host', 'add-host'] as const
+export const screens = ['overview', 'hosts', 'networks', 'topology', 'trace', 'plan', 'events', 'tasks', 'audit', 'host', 'add-host'] as const
 export type Screen = (typeof screens)[number]
+
+/** Screens that cannot stand beside another. */
+const alone: readonly Screen[] = ['host', 'add-host', 'plan']
+
+/** What an address of the screen `trace` may say of the packet. */
+const traceKeys = ['from', 'to', 'proto', 'sport', 'dport', 'ttl', 'sizeBytes', 'sourceMac', 'sourceIp', 'mode'] as const
+export type TraceKey = (typeof traceKeys)[number]
+export type TraceQuery = Partial<Record<TraceKey, string>>
 
 /** An object of the inventory: its kind and its id within that kind. */
 export interface Ref {
@@ -21,6 +29,8 @@ export interface Place {
   select?: Ref
   /** A second screen beside the first. */
   beside?: Screen
+  /** The packet that is traced, where the trace is on the screen. */
+  trace?: TraceQuery
 }
 
 /** `kind/id` as events and links write it; an id may hold slashes of its own. */
@@ -46,7 +56,19 @@ export function homeOf(context: string, ref: Ref): Place {
     case 'disk':
     case 'module':
     case 'path':
+    case 'forwarding':
       return { context, screen: 'host', host: ref.id.split('/')[0]!, select: ref }
+    case 'vpc':
+    case 'network':
+    case 'router':
+    case 'peering':
+    case 'acl':
+    case 'port':
+      return { context, screen: 'networks', select: ref }
+    case 'overlay':
+      return { context, screen: 'networks' }
+    case 'hop':
+      return { context, screen: 'trace', select: ref }
     // What a NIC hears is told where the NIC is.
     case 'neighbour':
       return homeOf(context, { kind: 'nic', id: ref.id })
@@ -74,8 +96,10 @@ export function parsePlace(address: string): Place {
   const context = named === noContext ? '' : named
   const parameters = new URLSearchParams(query)
   const select = parseRef(parameters.get('select') ?? '')
-  const beside = screens.find((screen) => screen === parameters.get('beside') && screen !== 'host' && screen !== 'add-host')
-  const extra = { ...(select && { select }), ...(beside && { beside }) }
+  const beside = screens.find((screen) => screen === parameters.get('beside') && !alone.includes(screen))
+  const trace: TraceQuery = Object.fromEntries(traceKeys.flatMap((key) => (parameters.has(key) ? [[key, parameters.get(key)!]] : [])))
+  const traced = (first === 'trace' || beside === 'trace') && Object.keys(trace).length > 0
+  const extra = { ...(select && { select }), ...(beside && { beside }), ...(traced && { trace }) }
   if (!first) return { context, screen: 'overview', ...extra }
   if (first === 'host' && rest[0]) return { context, screen: 'host', host: rest.join('/'), ...extra }
   const screen = screens.find((name) => name === first && name !== 'host')
@@ -91,6 +115,7 @@ export function placeAddress(place: Place): string {
   const query = [
     place.select && `select=${encodeURIComponent(refText(place.select)).replaceAll('%2F', '/')}`,
     place.beside && `beside=${place.beside}`,
+    ...traceKeys.map((key) => place.trace?.[key] !== undefined && `${key}=${encodeURIComponent(place.trace[key])}`),
   ]
     .filter(Boolean)
     .join('&')

@@ -1,3 +1,5 @@
+import type { Layer } from '../topology/layers.ts'
+
 export const themes = ['system', 'dark', 'light', 'contrast'] as const
 export type Theme = (typeof themes)[number]
 
@@ -7,13 +9,16 @@ interface Layout {
   dockHeightPx: number
   inspectorOpen: boolean
   besideShare: number
+  /** How much of the trace's screen its list takes. */
+  traceShare: number
+  topologyLayer: Layer
 }
 
 const storageKey = 'holdfast.settings'
 const initial = {
   theme: 'system' as Theme,
   language: null as string | null,
-  layout: { dockOpen: false, dockHeightPx: 240, inspectorOpen: true, besideShare: 0.5 } as Layout,
+  layout: { dockOpen: false, dockHeightPx: 240, inspectorOpen: true, besideShare: 0.5, traceShare: 0.44, topologyLayer: 'both' } as Layout,
 }
 
 /** How this window looks, remembered by the browser engine alone: nothing of a cluster is in it. */

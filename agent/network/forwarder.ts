@@ -1,0 +1,235 @@
+import { join } from 'node:path'
+import type { Env } from '../../core/env.ts'
+import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
+import type { Forwarding, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
+import { compileHost } from '../../core/net/compile/compile.ts'
+import { FlowOwners } from '../../core/net/compile/cookie.ts'
+import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
+import { indexNetwork } from '../../core/net/compile/view.ts'
+import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
+import { tunnelMacOf } from '../../core/net/trace/build-world.ts'
+import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
+import type { EventLog } from '../runtime/events.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { Guests } from './guests.ts'
+import { deviceOf, guestsOf, portsDown } from './local-ports.ts'
+import type { Takeover } from './switch/keeper-status.ts'
+import { VirtualSwitch, type Drift } from './switch/virtual-switch.ts'
+import { findUnderlay, type Underlay } from './underlay.ts'
+
+const firstRetryMs = 500
+const longestRetryMs = 10_000
+
+/** What is to be in place. */
+export interface Wanted {
+  network: VirtualNetwork
+  revision: number
+  ends: ReadonlyMap<string, TunnelEnd>
+}
+
+export interface ForwarderOptions {
+  env: Env
+  logger: Logger
+  events: EventLog
+  config: AgentConfig
+  paths: AgentPaths
+  /** What is in place now, whenever that may have changed. */
+  onForwarding(forwarding: Forwarding): void
+}
+
+/** Makes this host forward as it is wanted, again and again: guests, the switch and its ports, flows. One pass at a time; the newest wish counts. */
+export class Forwarder {
+  readonly #options: ForwarderOptions
+  readonly #guests: Guests
+  readonly switch: VirtualSwitch
+  #wanted: Wanted | null = null
+  #dirty = false
+  #working: Promise<void> | null = null
+  #stopped = true
+  #retryMs = firstRetryMs
+  #retry: Disposable | null = null
+  #last: Forwarding | null = null
+  #repairs = 0
+  #lastTakeoverMs = -1
+  #watching: Disposable | null = null
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options
+    const { paths } = options
+    this.#guests = new Guests(paths.run)
+    const extension = import.meta.filename.endsWith('.ts') ? 'keeper/main.ts' : 'keeper.mjs'
+    this.switch = new VirtualSwitch({ run: paths.run, log: paths.log, keeperProgram: join(import.meta.dirname, extension) })
+  }
+
+  /** Why nothing is in place; null when something is. */
+  get ails(): string | null {
+    return this.#last?.state === 'down' ? (this.#last.problems[0] ?? 'the virtual switch is down') : null
+  }
+
+  /** Begins to act. */
+  start(): void {
+    this.#stopped = false
+    this.#watching ??= this.switch.watch(
+      (status) => {
+        if (status.lastTakeover) this.#sawTakeover(status.lastTakeover)
+        this.look()
+      },
+      (cause) => this.#options.logger.error('the keeper of the switch could not be started', { cause }),
+    )
+    this.look()
+  }
+
+  /** Stops acting, when the pass that runs is over; what is in place stays. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#watching?.[Symbol.dispose]()
+    this.#watching = null
+    this.#retry?.[Symbol.dispose]()
+    await this.#working
+  }
+
+  want(wanted: Wanted): void {
+    this.#wanted = wanted
+    this.look()
+  }
+
+  /** Looks whether all is as it is wanted. */
+  look(): void {
+    this.#dirty = true
+    if (this.#stopped || this.#working || !this.#wanted) return
+    this.#working = this.#work().finally(() => {
+      this.#working = null
+      if (this.#dirty && !this.#stopped && !this.#retry) this.look()
+    })
+  }
+
+  /** The port of this host by its name. Throws `not-found`. */
+  localPort(name: string): Port {
+    const port = this.#wanted?.network.ports.find((one) => one.name === name && one.host === this.#options.config.host)
+    if (port) return port
+    throw new HoldfastError('not-found', `${this.#options.config.host} has no port ${name}`, 'See where it is: holdfast inventory list ports.', {
+      port: name,
+    })
+  }
+
+  async #work(): Promise<void> {
+    this.#retry?.[Symbol.dispose]()
+    this.#retry = null
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false
+      const wanted = this.#wanted!
+      try {
+        await this.#pass(wanted)
+        this.#retryMs = firstRetryMs
+      } catch (thrown) {
+        this.#failed(wanted, thrown)
+        return
+      }
+    }
+  }
+
+  async #pass({ network, revision, ends }: Wanted): Promise<void> {
+    const { config } = this.#options
+    const underlay = await findUnderlay(config)
+    const datapath = await this.switch.datapath()
+    const own: TunnelEnd = { ip: underlay.ip, mac: datapath === 'kernel' ? underlay.mac : tunnelMacOf(underlay.ip) }
+    const hosts = new Map([...ends, [config.host, own]])
+    const problems: string[] = []
+    await this.#guests.converge(guestsOf(network, config.host)).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
+    const flows = compileHost(indexNetwork({ network, hosts }), config.host)
+    const local = network.ports.filter((port) => port.host === config.host)
+    const done = await this.switch.converge({
+      nic: underlay.nic,
+      tunnelEnd: { ...own, prefixLength: underlay.prefixLength },
+      peers: peersOf(hosts, config.host, underlay),
+      ports: local.map((port) => ({ device: deviceOf(port), number: port.number })),
+      flows,
+      meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],
+    })
+    const drift = await this.switch.repair()
+    if (drift) this.#sawDrift(drift, network)
+    const down = portsDown(network, config.host)
+    problems.push(...done.problems, ...tooSmall(network, underlay, config.host))
+    this.#report({
+      ...{ revision, state: problems.length > 0 ? 'degraded' : 'up', problems, datapath, tunnelEnd: own },
+      ...{ underlayMtuBytes: underlay.mtuBytes, flows: flows.length, ports: local.length, portsDown: down },
+    })
+  }
+
+  #failed({ network }: Wanted, thrown: unknown): void {
+    const { env, logger, config } = this.#options
+    const { message } = asHoldfastError(thrown)
+    logger.error('the virtual network could not be put in place', { cause: thrown })
+    const last = this.#last
+    const ip = config.addresses.tenant ?? config.addresses.mgmt
+    this.#report({
+      ...{ revision: last?.revision ?? null, state: 'down', problems: [message], datapath: last?.datapath ?? 'userspace' },
+      ...{ tunnelEnd: last?.tunnelEnd ?? { ip, mac: tunnelMacOf(ip) }, underlayMtuBytes: last?.underlayMtuBytes ?? 0, flows: last?.flows ?? 0 },
+      ...{ ports: network.ports.filter((port) => port.host === config.host).length, portsDown: portsDown(network, config.host) },
+    })
+    this.#retry = env.after(this.#retryMs, () => {
+      this.#retry = null
+      this.look()
+    })
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs)
+  }
+
+  #report(found: Omit<Forwarding, 'host' | 'repairs' | 'switchRestarts' | 'changedAtMs'>): void {
+    const { env, config, onForwarding } = this.#options
+    const now = { ...found, host: config.host, repairs: this.#repairs, switchRestarts: this.switch.status()?.restarts ?? 0 } as Omit<
+      Forwarding,
+      'changedAtMs'
+    >
+    const { changedAtMs, ...before } = this.#last ?? { changedAtMs: 0 }
+    const same = JSON.stringify(before) === JSON.stringify(now)
+    this.#last = { ...now, changedAtMs: same ? changedAtMs : Math.max(0, Math.trunc(env.wallMs())) } as Forwarding
+    onForwarding(this.#last)
+  }
+
+  #sawDrift(drift: Drift, network: VirtualNetwork): void {
+    const { events, config, logger } = this.#options
+    this.#repairs++
+    const owners = new FlowOwners(network)
+    const cookies = [...drift.missing, ...drift.altered.map(({ wanted }) => wanted), ...drift.extra].map((flow) => flow.cookie)
+    const objects = [...new Set(cookies.flatMap((cookie) => owners.find(cookie)?.owner ?? []).map(({ kind, name }) => `${kind}/${name}`))]
+    const counts = { missing: drift.missing.length, altered: drift.altered.length, extra: drift.extra.length, ports: drift.ports.length }
+    logger.warn('the switch had been altered by others and was put right', { ...counts, objects })
+    const message = `Somebody altered the virtual switch of ${config.host}: ${counts.missing} flows were missing, ${counts.altered} altered, ${counts.extra} added. It was put right`
+    events.emit('flows-repaired', 'warning', message, [`host/${config.host}`, ...objects.slice(0, 20)], counts)
+  }
+
+  #sawTakeover({ atMs, reason, way, outageMs, connectionsCut }: Takeover): void {
+    const { events, config } = this.#options
+    if (atMs === this.#lastTakeoverMs) return
+    const first = this.#lastTakeoverMs < 0
+    this.#lastTakeoverMs = atMs
+    // One that was before this process began has been told by its predecessor.
+    if (first && this.#options.env.wallMs() - atMs > 60_000) return
+    const why = { killed: 'had ended', hung: 'did not answer', asked: 'was to be replaced' }[reason]
+    const cut = connectionsCut === null ? 'an unknown number of' : connectionsCut
+    const message = `The virtual switch of ${config.host} ${why}; another forwards since, after at most ${outageMs} ms, and knows ${cut} connections no more`
+    events.emit('switch-taken-over', reason === 'asked' ? 'info' : 'warning', message, [`host/${config.host}`], {
+      reason,
+      way,
+      outageMs,
+      connectionsCut,
+    })
+  }
+}
+
+/** The other hosts' tunnel ends on the same subnet. */
+function peersOf(hosts: ReadonlyMap<string, TunnelEnd>, self: string, { ip, prefixLength }: Underlay): TunnelEnd[] {
+  const subnet = parseCidr(`${ip}/${prefixLength}`)!
+  return [...hosts].flatMap(([name, end]) => (name !== self && cidrHasIp(subnet, parseIp(end.ip)!) ? [end] : []))
+}
+
+/** Networks with a port here whose packets do not fit into the NIC once they are in a tunnel. */
+function tooSmall({ networks, ports }: VirtualNetwork, { nic, mtuBytes }: Underlay, host: string): string[] {
+  const local = new Set(ports.filter((port) => port.host === host).map((port) => port.network))
+  return networks
+    .filter((network) => local.has(network.name) && network.mtuBytes + 50 > mtuBytes)
+    .map(
+      (network) =>
+        `Network ${network.name} has an MTU of ${network.mtuBytes} bytes, which takes ${network.mtuBytes + 50} in a tunnel; NIC ${nic} takes ${mtuBytes}`,
+    )
+}

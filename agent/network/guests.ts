@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { endProcess, identifyProcess, readPidFile, removePidFile, writePidFile, type ProcessId } from '../runtime/process.ts'
+import { programEnv, runProgram } from '../runtime/programs.ts'
+
+/** A light guest: namespaces of its own with one device, eth0. */
+export interface Guest {
+  /** Name of its port, which is also its host name. */
+  name: string
+  /** The host's end of its cable: at most 15 bytes. */
+  device: string
+  mac: string
+  /** Addresses with prefix length, IPv4 first. */
+  addresses: string[]
+  /** Default gateways, one a family at most. */
+  gateways: string[]
+  mtuBytes: number
+}
+
+const prefix = 'guest-'
+
+/**
+ * Process 1 of a guest: mounts what shows the guest's own namespaces, waits for ever, and takes in what its children leave behind. It
+ * outlives the module, and ends by its pid file.
+ */
+const initScript = `
+mount -t proc proc /proc && mount -t sysfs sysfs /sys && hostname "$1" || exit 1
+while :; do sleep 86400 & wait; done
+`
+
+/** The guests of this host, kept as `/run/holdfast/guest-NAME.pid`. */
+export class Guests {
+  readonly #run: string
+  /** What each guest was set up with by this process, to leave alone what is right already. */
+  readonly #done = new Map<string, string>()
+
+  constructor(run: string) {
+    this.#run = run
+  }
+
+  /** Makes exactly these guests run, with these cables. Throws `step-failed` for the first that could not be made; the others are made all the same. */
+  async converge(wanted: readonly Guest[]): Promise<void> {
+    const names = new Set(wanted.map((guest) => guest.name))
+    await Promise.all(this.#present().map(async (name) => names.has(name) || (await this.#remove(name))))
+    const results: PromiseSettledResult<void>[] = []
+    for (let start = 0; start < wanted.length; start += 8) {
+      results.push(...(await Promise.allSettled(wanted.slice(start, start + 8).map((guest) => this.#make(guest)))))
+    }
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** Names of guests with a pid file, dead ones too. */
+  #present(): string[] {
+    return readdirSync(this.#run).flatMap((file) => (file.startsWith(prefix) && file.endsWith('.pid') ? [file.slice(prefix.length, -4)] : []))
+  }
+
+  #pidFile(name: string): string {
+    return join(this.#run, `${prefix}${name}.pid`)
+  }
+
+  async #remove(name: string): Promise<void> {
+    const init = readPidFile(this.#pidFile(name))
+    // Process 1 of a namespace takes everything in it along; the cable goes with the namespace.
+    if (init) await endProcess(init, 0)
+    removePidFile(this.#pidFile(name))
+    this.#done.delete(name)
+  }
+
+  async #make(guest: Guest): Promise<void> {
+    const wanted = JSON.stringify(guest)
+    let init = readPidFile(this.#pidFile(guest.name))
+    if (init && this.#done.get(guest.name) === wanted) return
+    if (!init) {
+      await this.#remove(guest.name)
+      init = await this.#boot(guest)
+    }
+    await this.#cable(guest, init)
+    this.#done.set(guest.name, wanted)
+  }
+
+  async #boot(guest: Guest): Promise<ProcessId> {
+    const child = spawn('unshare', ['--net', '--pid', '--mount', '--uts', '--ipc', '--fork', 'sh', '-c', initScript, 'init', guest.name], {
+      detached: true,
+      stdio: 'ignore',
+      env: programEnv,
+    })
+    child.once('error', () => undefined)
+    child.unref()
+    const deadlineMs = performance.now() + 10_000
+    while (child.pid !== undefined && performance.now() < deadlineMs && child.exitCode === null) {
+      const init = childOf(child.pid)
+      // Its own namespaces are there from its first instruction.
+      if (init) {
+        writePidFile(this.#pidFile(guest.name), init)
+        return init
+      }
+      await sleep(5)
+    }
+    throw new Error(`the guest ${guest.name} could not be started`)
+  }
+
+  /** Plugs it in, or puts its addresses right where it is plugged in already. */
+  async #cable(guest: Guest, { pid }: ProcessId): Promise<void> {
+    const { device, mac, mtuBytes } = guest
+    const inside = (...argv: string[]): [string, ...string[]] => ['nsenter', '--target', String(pid), '--net', '--', ...argv]
+    const links = JSON.parse(await runProgram(inside('ip', '-json', 'link', 'show'))) as { ifname: string }[]
+    if (!links.some((link) => link.ifname === 'eth0')) {
+      await runProgram(['ip', '-force', '-batch', '-'], { input: `link delete dev ${device}\n` }).catch(() => undefined)
+      await runProgram(['ip', 'link', 'add', 'name', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid)])
+      // A switch in user space gets packets as they are: checksums left to hardware that is not there would be wrong for the receiver.
+      await runProgram(inside('ethtool', '-K', 'eth0', 'tx', 'off'))
+    }
+    const lines = [
+      'link set dev lo up',
+      'address flush dev eth0',
+      `link set dev eth0 down`,
+      `link set dev eth0 address ${mac} mtu ${mtuBytes}`,
+      `link set dev eth0 up`,
+      ...guest.addresses.map((address) => `address add ${address} dev eth0${address.includes(':') ? ' nodad' : ''}`),
+      ...guest.gateways.map((gateway) => `route replace default via ${gateway} dev eth0`),
+    ]
+    await runProgram(inside('ip', '-batch', '-'), { input: `${lines.join('\n')}\n` })
+    await runProgram(['ip', 'link', 'set', 'dev', device, 'mtu', String(mtuBytes), 'up'])
+  }
+}
+
+/** The only child of `unshare --fork`: process 1 of its namespaces. */
+function childOf(pid: number): ProcessId | null {
+  try {
+    const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    return first ? identifyProcess(Number(first)) : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,328 @@
+import { mkdirSync, rmSync, statSync, watch } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { asHoldfastError, HoldfastError } from '../../../core/errors.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import { identifyProcess, isAlive, readPidFile, removePidFile, signalProcess } from '../../runtime/process.ts'
+import { runDatabase } from '../switch/daemons.ts'
+import { readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
+import { removeErrorDevice, setPromiscuous } from '../switch/devices.ts'
+import { readStatus, writeStatus, type Takeover } from '../switch/keeper-status.ts'
+import { OvsInstance, type InstanceId } from '../switch/ovs-instance.ts'
+import { daemonPidFiles, instancePaths, startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
+import { neighbourPeriodMs } from '../switch/underlay.ts'
+import { Pulse } from './pulse.ts'
+import { packetsRead } from './stale-packets.ts'
+
+const lookPeriodMs = 1000
+/** After a takeover cores are wanted by what was held up meanwhile. */
+const restBeforeStandbyMs = 1000
+const longestPauseMs = 30_000
+
+/**
+ * Keeps an Open vSwitch forwarding, whether or not the network module lives: one instance is active; where user space forwards, a second
+ * one stands by with the same ports and flows behind a gate, frozen, so that it costs nothing. When the active one ends or hangs, it is
+ * killed, and the standby thawed and let forward. The role of an instance goes one way only, from standby to active to its end, so that
+ * two never forward at once and what was meant for one that has ended reaches nobody.
+ *
+ * The module writes what is desired to a file and changes the active instance itself; the keeper brings the standby in step.
+ */
+export class Keeper {
+  readonly #paths: SwitchPaths
+  readonly #program: string
+  readonly #logger: Logger
+  #active: OvsInstance | null = null
+  #standby: OvsInstance | null = null
+  /** The file of what is desired that the standby was last brought in step with; null while it must not take over. */
+  #standbyHas: string | null = null
+  /** What was last read from that file. */
+  #desired: (DesiredSwitch & { version: string }) | null = null
+  #pulse: Pulse | null = null
+  #connections: number | null = null
+  #restarts = 0
+  #lastTakeover: Takeover | null = null
+  #problem: string | null = null
+  #lastNumber = 0
+  #neighboursAtMs = 0
+  #pauseMs = lookPeriodMs
+  #notBeforeMs = 0
+  #ended = false
+  /** What is being done to instances, one thing after the other; a takeover alone does not wait for it. */
+  #turn: Promise<void> = Promise.resolve()
+  #takeover: Promise<Takeover> | null = null
+  #wake: () => void = () => undefined
+
+  constructor(paths: SwitchPaths, program: string, logger: Logger) {
+    this.#paths = paths
+    this.#program = program
+    this.#logger = logger
+  }
+
+  /** Takes over what an earlier keeper left, and keeps it. Resolves when `end` or `leave` was called. */
+  async run(): Promise<void> {
+    this.#adopt()
+    using _watcher = watchFile(this.#paths.directory, 'desired.json', () => this.#wake())
+    while (!this.#ended) {
+      this.#turn = this.#look()
+      await this.#turn
+      await this.#pause()
+    }
+  }
+
+  /** A switch-over that somebody asked for. Throws `busy` while there is nothing to switch over to. */
+  async failover(): Promise<Takeover> {
+    const deadlineMs = performance.now() + 10_000
+    while (this.#active?.id.base.datapath === 'userspace' && this.#standbyHas === null) {
+      if (performance.now() > deadlineMs) throw new HoldfastError('busy', 'No standby is ready', 'Try again when the host says that one is.')
+      await sleep(50)
+    }
+    await this.#turn
+    if (!this.#active) throw new HoldfastError('busy', 'Nothing forwards on this host yet', 'Wait until its virtual switch is up.')
+    this.#connections = await this.#countConnections(this.#active)
+    return this.#takeOver('asked', performance.now())
+  }
+
+  /** Stops keeping; what forwards goes on. */
+  leave(): void {
+    this.#ended = true
+    this.#pulse?.[Symbol.dispose]()
+    this.#wake()
+  }
+
+  /** Ends all instances and removes what they need. */
+  async end(): Promise<void> {
+    this.leave()
+    await this.#turn.catch(() => undefined)
+    await this.#takeover?.catch(() => undefined)
+    const nic = this.#active?.id.base.nic
+    for (const instance of [this.#active, this.#standby]) await instance?.end()
+    if (nic !== undefined) await setPromiscuous(nic, false)
+    await removeErrorDevice()
+    rmSync(this.#paths.directory, { recursive: true, force: true })
+  }
+
+  #adopt(): void {
+    mkdirSync(this.#paths.directory, { recursive: true, mode: 0o700 })
+    this.#lastNumber = Math.max(0, ...startedInstances(this.#paths))
+    const status = readStatus(this.#paths.status)
+    endUnknown(this.#paths, [status?.active, status?.standby])
+    if (!status) return
+    const adopt = (id: InstanceId | null, gated: boolean): OvsInstance | null => id && new OvsInstance(this.#paths, id, gated)
+    this.#standby = adopt(status.standby, true)
+    // It was complete, or the status would not name it.
+    if (this.#standby) this.#standbyHas = 'unknown'
+    this.#restarts = status.restarts
+    this.#lastTakeover = status.lastTakeover
+    if (status.active) this.#activate(adopt(status.active, false)!)
+    this.#report()
+  }
+
+  /** One look at everything, and what has to be done. */
+  async #look(): Promise<void> {
+    if (this.#takeover) await this.#takeover.catch(() => undefined)
+    const version = fileVersion(this.#paths.desired)
+    if (version !== this.#desired?.version) {
+      const read = readDesired(this.#paths.desired)
+      this.#desired = read && { ...read, version }
+    }
+    const desired = this.#desired
+    if (!desired || this.#ended || performance.now() < this.#notBeforeMs) return
+    try {
+      if (!this.#active) await this.#startActive(desired)
+      this.#keepDatabases()
+      await this.#keepStandby(desired)
+      if (this.#active && !sameBase(this.#active.id.base, desired)) await this.#takeOver('asked', performance.now())
+      if (this.#active) this.#connections = await this.#countConnections(this.#active)
+      this.#problem = null
+      this.#pauseMs = lookPeriodMs
+    } catch (thrown) {
+      this.#problem = asHoldfastError(thrown).message
+      this.#logger.error('the virtual switch is not as it should be', { cause: thrown })
+      this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
+      this.#notBeforeMs = performance.now() + this.#pauseMs
+    }
+    this.#report()
+  }
+
+  async #startActive(desired: DesiredSwitch): Promise<void> {
+    const started = await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false)
+    this.#activate(started)
+  }
+
+  #keepDatabases(): void {
+    for (const instance of [this.#active, this.#standby]) {
+      if (!instance || isAlive(instance.id.ovsdb) || !instance.running) continue
+      instance.id.ovsdb = runDatabase(this.#paths, instance.id.number)
+      this.#logger.warn('a database of Open vSwitch had ended and was started again', { number: instance.id.number })
+    }
+  }
+
+  /** Has a standby that is as desired. */
+  async #keepStandby(desired: DesiredSwitch & { version: string }): Promise<void> {
+    if (desired.datapath === 'kernel') return
+    const old = this.#standby
+    if (old && (!old.running || !sameBase(old.id.base, desired))) {
+      if (!old.running) this.#restarts++
+      this.#dropStandby()
+      await old.end()
+    }
+    if (!this.#standby) {
+      this.#standby = await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, true)
+      this.#neighboursAtMs = performance.now()
+      this.#freeze(this.#standby, desired.version)
+      return
+    }
+    const refresh = performance.now() - this.#neighboursAtMs >= neighbourPeriodMs
+    if (desired.version !== this.#standbyHas || refresh) await this.#bringInStep(this.#standby, desired, refresh)
+  }
+
+  async #bringInStep(standby: OvsInstance, desired: DesiredSwitch & { version: string }, refresh: boolean): Promise<void> {
+    signalProcess(standby.id.vswitchd, 'SIGCONT')
+    let has = this.#standbyHas
+    try {
+      await standby.converge(desired)
+      has = desired.version
+      if (refresh) {
+        await standby.setNeighbours(desired)
+        await this.#active?.setNeighbours(desired)
+        this.#neighboursAtMs = performance.now()
+      }
+      // It may have taken over meanwhile: once more, without the gate.
+      if (this.#standby !== standby) await standby.converge(desired)
+    } finally {
+      if (this.#standby === standby) this.#freeze(standby, has)
+    }
+  }
+
+  #freeze(standby: OvsInstance, has: string | null): void {
+    signalProcess(standby.id.vswitchd, 'SIGSTOP')
+    this.#standbyHas = has
+    this.#report()
+  }
+
+  #dropStandby(): void {
+    this.#standby = null
+    this.#standbyHas = null
+  }
+
+  #activate(instance: OvsInstance): void {
+    this.#active = instance
+    this.#pulse?.[Symbol.dispose]()
+    this.#pulse = new Pulse({
+      process: instance.id.vswitchd,
+      control: instance.paths.vswitchdControl,
+      onLost: (reason, lastSignMs) => void this.#takeOver(reason, lastSignMs).catch(() => this.#wake()),
+    })
+  }
+
+  #takeOver(reason: Takeover['reason'], lastSignMs: number): Promise<Takeover> {
+    this.#takeover ??= this.#switchOver(reason, lastSignMs).finally(() => (this.#takeover = null))
+    return this.#takeover
+  }
+
+  async #switchOver(reason: Takeover['reason'], lastSignMs: number): Promise<Takeover> {
+    const startMs = performance.now()
+    const old = this.#active
+    this.#active = null
+    this.#pulse?.[Symbol.dispose]()
+    if (old) signalProcess(old.id.vswitchd, 'SIGKILL')
+    if (reason !== 'asked') this.#restarts++
+    try {
+      const way = this.#standby?.running && this.#standbyHas !== null ? 'standby' : 'restart'
+      const next = await (way === 'standby' ? this.#thaw(this.#standby!) : this.#startInPlace())
+      const nowMs = performance.now()
+      this.#activate(next)
+      const kernel = next.id.base.datapath === 'kernel'
+      const takeover: Takeover = {
+        atMs: Date.now(),
+        reason,
+        way,
+        tookMs: Math.round(nowMs - startMs),
+        outageMs: Math.round(nowMs - Math.min(lastSignMs, startMs)),
+        connectionsCut: kernel ? 0 : this.#connections,
+      }
+      this.#lastTakeover = takeover
+      this.#notBeforeMs = performance.now() + restBeforeStandbyMs
+      this.#report()
+      this.#logger.warn('forwarding was taken over', { ...takeover })
+      if (!kernel) await setPromiscuous(next.id.base.nic, true)
+      return takeover
+    } finally {
+      await old?.end()
+    }
+  }
+
+  async #thaw(standby: OvsInstance): Promise<OvsInstance> {
+    this.#dropStandby()
+    signalProcess(standby.id.vswitchd, 'SIGCONT')
+    await packetsRead(standby.id.vswitchd.pid)
+    await standby.open()
+    return standby
+  }
+
+  async #startInPlace(): Promise<OvsInstance> {
+    const desired = readDesired(this.#paths.desired)
+    if (!desired) throw new HoldfastError('internal', `${this.#paths.desired} is gone`, 'Restart the network module.')
+    return OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false)
+  }
+
+  /** Connections that are lost with this instance; null when it does not say. */
+  async #countConnections(instance: OvsInstance): Promise<number | null> {
+    if (instance.id.base.datapath === 'kernel') return 0
+    try {
+      return Number((await instance.control('dpctl/ct-get-nconns', 'dummy@ovs-dummy')).trim())
+    } catch {
+      return null
+    }
+  }
+
+  #report(): void {
+    if (this.#ended) return
+    writeStatus(this.#paths.status, {
+      keeper: identifyProcess(process.pid)!,
+      program: this.#program,
+      active: this.#active?.id ?? null,
+      standby: this.#standby?.id ?? null,
+      ready: this.#standbyHas !== null,
+      restarts: this.#restarts,
+      lastTakeover: this.#lastTakeover,
+      problem: this.#problem,
+    })
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, lookPeriodMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      if (this.#ended) this.#wake()
+    })
+  }
+}
+
+/** Ends what an earlier keeper had started and not yet told of. */
+function endUnknown(paths: SwitchPaths, known: readonly (InstanceId | null | undefined)[]): void {
+  for (const number of startedInstances(paths)) {
+    if (known.some((id) => id?.number === number)) continue
+    for (const file of daemonPidFiles(paths, number)) {
+      const id = readPidFile(file)
+      if (id) signalProcess(id, 'SIGKILL')
+      removePidFile(file)
+    }
+    rmSync(instancePaths(paths, number).directory, { recursive: true, force: true })
+  }
+}
+
+function watchFile(directory: string, name: string, onChange: () => void): Disposable {
+  const watcher = watch(directory, (_, file) => {
+    if (file === name) onChange()
+  })
+  return { [Symbol.dispose]: () => watcher.close() }
+}
+
+/** Tells one state of a file from any other; the file is replaced, never written to. */
+function fileVersion(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found ? `${found.ino} ${found.mtimeNs}` : ''
+}

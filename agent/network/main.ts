@@ -1,0 +1,52 @@
+/** The module `network`: the virtual network on its host. Started by the supervisor, see `runModule`. */
+import { join } from 'node:path'
+import { implement } from '@orpc/server'
+import { agentContract } from '../../core/contract/agent/index.ts'
+import { ObjectLog } from '../../core/sync/object-log.ts'
+import { agentPaths, readConfig } from '../runtime/config.ts'
+import { requireRole, type CallerContext } from '../runtime/context.ts'
+import { realEnv as env } from '../runtime/env.ts'
+import { EventLog } from '../runtime/events.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { runModule } from '../runtime/module.ts'
+import { agentVersion } from '../runtime/version.ts'
+import { NetworkModule } from './network-module.ts'
+
+const name = 'network'
+const logger = createLogger(name)
+const paths = agentPaths()
+const config = readConfig(paths)
+const log = new ObjectLog({ env })
+const events = new EventLog({ env, log, logger, host: config.host, module: name, path: join(paths.state, 'network-events.jsonl') })
+const network = new NetworkModule({ env, logger, log, events, config, paths })
+const os = implement(agentContract.network).$context<CallerContext>()
+const viewer = requireRole('viewer')
+const operator = requireRole('operator')
+
+await runModule({
+  name,
+  version: agentVersion(),
+  logger,
+  log,
+  events,
+  router: os.router({
+    sync: { watch: os.sync.watch.use(viewer).handler(({ input, signal }) => log.watch(input.from, signal)) },
+    get: os.get.use(viewer).handler(() => network.current()),
+    apply: os.apply.use(operator).handler(({ input }) => network.apply(input.declaration, input)),
+    placement: os.placement.use(viewer).handler(async ({ input }) => ({ hosts: await network.placement(input.revision, input.waitMs) })),
+    flows: os.flows.use(viewer).handler(async () => ({ flows: await network.probe.flows() })),
+    explain: os.explain.use(viewer).handler(async ({ input }) => ({ text: await network.probe.explain(input.port, input.frame) })),
+    inject: os.inject.use(operator).handler(async ({ input }) => ({ atUs: await network.probe.inject(input.port, input.frame) })),
+    forget: os.forget.use(operator).handler(async ({ input: { ports, ...connection } }) => {
+      await network.probe.forget(ports, connection)
+      return {}
+    }),
+    tap: os.tap.use(operator).handler(({ input, signal }) => network.probe.tap(input, signal)),
+  }),
+  health() {
+    const reason = network.ails()
+    return reason === null ? { healthy: true } : { healthy: false, reason }
+  },
+  release: () => network.release(),
+  activate: () => network.activate(),
+})

@@ -1,0 +1,50 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { PcapStream } from './pcap-stream.ts'
+import { countsOf } from './tap.ts'
+
+const header = Buffer.alloc(24)
+header.writeUInt32LE(0xa1b2c3d4)
+const record = (atUs: number, frame: Buffer, bytes = frame.length): Buffer => {
+  const head = Buffer.alloc(16)
+  head.writeUInt32LE(Math.floor(atUs / 1_000_000), 0)
+  head.writeUInt32LE(atUs % 1_000_000, 4)
+  head.writeUInt32LE(frame.length, 8)
+  head.writeUInt32LE(bytes, 12)
+  return Buffer.concat([head, frame])
+}
+
+describe('the stream of tcpdump', () => {
+  it('gives the same packets however it is cut', () => {
+    const frames = fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 8 })
+    fc.assert(
+      fc.property(frames, fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 }), (all, cuts) => {
+        const stream = Buffer.concat([header, ...all.map((frame, index) => record(1_700_000_000_000_000 + index, Buffer.from(frame), 1500))])
+        const reader = new PcapStream()
+        const packets = []
+        for (let at = 0, turn = 0; at < stream.length; turn++) {
+          const next = Math.min(stream.length, at + cuts[turn % cuts.length]!)
+          packets.push(...reader.push(stream.subarray(at, next)))
+          at = next
+        }
+        expect(packets).toEqual(all.map((frame, index) => ({ atUs: 1_700_000_000_000_000 + index, bytes: 1500, frame: Buffer.from(frame) })))
+      }),
+    )
+  })
+
+  it('is refused when it is something else', () => {
+    expect(() => new PcapStream().push(Buffer.alloc(24))).toThrow()
+    const absurd = record(0, Buffer.alloc(0))
+    absurd.writeUInt32LE(0x7fff_ffff, 8)
+    expect(() => new PcapStream().push(Buffer.concat([header, absurd]))).toThrow()
+  })
+})
+
+it('reads what tcpdump counted', () => {
+  expect(countsOf('tcpdump: listening on eth0\n12 packets captured\n14 packets received by filter\n2 packets dropped by kernel\n')).toEqual({
+    captured: 12,
+    lost: 2,
+  })
+  expect(countsOf('1 packet captured\n1 packet dropped by kernel\n')).toEqual({ captured: 1, lost: 1 })
+  expect(countsOf('tcpdump: eth9: No such device exists')).toEqual({ captured: 0, lost: null })
+})

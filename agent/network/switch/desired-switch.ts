@@ -1,0 +1,56 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { TunnelEnd } from '../../../core/model/network.ts'
+import type { Flow } from '../../../core/net/openflow/flow.ts'
+
+/** `kernel`: the module `openvswitch` forwards. `userspace`: ovs-vswitchd does. */
+export type Datapath = 'kernel' | 'userspace'
+
+/** What a virtual switch stands on. Where it changes, a switch is not altered but made anew. */
+export interface SwitchBase {
+  datapath: Datapath
+  /** Linux device that carries tunnels; it keeps its address, and the host's own traffic never depends on the switch. */
+  nic: string
+  /** Where this host's tunnels end. Its MAC is not the NIC's: peers send tunnels to it, all else to the NIC's. */
+  tunnelEnd: TunnelEnd & { prefixLength: number }
+}
+
+/** A Linux device on br-int; `number` is its OpenFlow port. */
+export interface SwitchPort {
+  device: string
+  number: number
+}
+
+/** All that the switch of a host is to be: its ports, its flows, and whom it tunnels to. */
+export interface DesiredSwitch extends SwitchBase {
+  /** Where the other hosts' tunnels end, all within the subnet of this host's tunnel end. */
+  peers: TunnelEnd[]
+  ports: SwitchPort[]
+  /** Of br-int. Nothing but these: what is not matched is dropped. */
+  flows: Flow[]
+  /** `meter=N,…` as in ovs-ofctl(8). */
+  meters: string[]
+}
+
+/** Whether two stand on the same. */
+export function sameBase(one: SwitchBase, other: SwitchBase): boolean {
+  return baseText(one) === baseText(other)
+}
+
+function baseText({ datapath, nic, tunnelEnd: { ip, mac, prefixLength } }: SwitchBase): string {
+  return JSON.stringify([datapath, nic, ip, mac, prefixLength])
+}
+
+/** Writes it as one JSON file, whole or not at all. */
+export function writeDesired(path: string, desired: DesiredSwitch): void {
+  writeFileSync(`${path}.new`, JSON.stringify(desired), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** What `writeDesired` wrote; null where there is none. */
+export function readDesired(path: string): DesiredSwitch | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as DesiredSwitch
+  } catch {
+    return null
+  }
+}

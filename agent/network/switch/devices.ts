@@ -1,0 +1,54 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { runProgram } from '../../runtime/programs.ts'
+import { reservedPorts } from './ports.ts'
+
+/**
+ * Keeps the host itself from listening at a guest's cable. Where user space forwards, the kernel sees every packet too: without this a
+ * guest would reach the host's own addresses, past every ACL, and be answered when it asks for their MAC.
+ */
+export function isolateDevice(device: string): void {
+  const settings = [
+    [`ipv4/conf/${device}/arp_ignore`, '8'],
+    // There is no route through it, so nothing that comes from it is valid (RFC 3704).
+    [`ipv4/conf/${device}/rp_filter`, '1'],
+    [`ipv6/conf/${device}/disable_ipv6`, '1'],
+  ] as const
+  for (const [name, value] of settings) {
+    try {
+      writeFileSync(`/proc/sys/net/${name}`, value)
+    } catch (cause) {
+      // A kernel without IPv6 needs no such setting; a device that has just gone neither.
+      if (existsSync(`/proc/sys/net/${name}`)) throw cause
+    }
+  }
+}
+
+/** Index of a device of the kernel; null where there is none. */
+export function deviceIndex(device: string): number | null {
+  try {
+    return Number(readFileSync(`/sys/class/net/${device}/ifindex`, 'utf8'))
+  } catch {
+    return null
+  }
+}
+
+/** Makes the device behind the port for errors. It is there whether or not anybody reads it, so that the switch never loses the port. */
+export async function makeErrorDevice(): Promise<void> {
+  const { device } = reservedPorts.errors
+  if (deviceIndex(device) === null) await runProgram(['ip', 'tuntap', 'add', 'dev', device, 'mode', 'tap'])
+  isolateDevice(device)
+  await runProgram(['ip', 'link', 'set', 'dev', device, 'mtu', '9000', 'up'])
+}
+
+export async function removeErrorDevice(): Promise<void> {
+  const { device } = reservedPorts.errors
+  if (deviceIndex(device) !== null) await runProgram(['ip', 'link', 'delete', 'dev', device])
+}
+
+/**
+ * Has the NIC take frames for the MAC of the tunnel end, or its own only. An ovs-vswitchd turns this on for itself, and off for all when it
+ * ends in good order.
+ */
+export async function setPromiscuous(nic: string, on: boolean): Promise<void> {
+  if (deviceIndex(nic) !== null) await runProgram(['ip', 'link', 'set', 'dev', nic, 'promisc', on ? 'on' : 'off'])
+}

@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { flowLine, type Flow } from '../../../core/net/openflow/flow.ts'
+import { isAlive } from '../../runtime/process.ts'
+import { endDaemons, startDatabase, startSwitch, type Daemons } from './daemons.ts'
+import type { DesiredSwitch, SwitchBase, SwitchPort } from './desired-switch.ts'
+import { deviceIndex, isolateDevice, makeErrorDevice } from './devices.ts'
+import { bundleText, driftCount, flowChanges, parseFlowDiff, type FlowDrift } from './flow-changes.ts'
+import { gateFlow, openGate } from './gate.ts'
+import { ofctl } from './ovs-programs.ts'
+import { changePorts, describeSwitch, endFlowRestore, readPorts, type PortChanges } from './ports.ts'
+import { bridgeSocket, instancePaths, type Bridge, type InstancePaths, type SwitchPaths } from './switch-paths.ts'
+import { routeTunnels, setNeighbours, underlayFlows } from './underlay.ts'
+import { Unixctl, unixctl } from './unixctl.ts'
+
+/** A running instance of Open vSwitch, as it is told to others. */
+export interface InstanceId extends Daemons {
+  /** Of its start: it rises, and is never given twice. */
+  number: number
+  base: SwitchBase
+}
+
+/** What came of making an instance what is desired. */
+export interface Converged {
+  /** Flows added, changed or removed. */
+  flowsChanged: number
+  /** What cannot be in place, in a sentence each. */
+  problems: string[]
+}
+
+/** What somebody else has done to an instance, which was put right. */
+export interface Drift extends FlowDrift {
+  /** Flows of br-phy that were missing, altered or extra. */
+  underlay: FlowDrift
+  /** Ports that were gone, had another number, or belong to nobody. */
+  ports: SwitchPort[]
+}
+
+/** Flows and ports that an instance is known to have, because this process put them there or has compared them. */
+interface InPlace {
+  flows: readonly Flow[]
+  ports: readonly SwitchPort[]
+  meters: readonly string[]
+  peers: string
+}
+
+/**
+ * One Open vSwitch on this host: an ovsdb-server and an ovs-vswitchd in a directory of their own. It remembers what it has put in place,
+ * and so does no more than what has changed; without such memory it compares with what is there.
+ */
+export class OvsInstance {
+  readonly id: InstanceId
+  readonly paths: InstancePaths
+  readonly #switchPaths: SwitchPaths
+  /** Whether it has the gate, and so forwards nothing. */
+  #gated: boolean
+  #inPlace: InPlace | null = null
+  /** Of the dumps of both bridges when they were last compared and right. */
+  #dumpHash: string | null = null
+
+  constructor(paths: SwitchPaths, id: InstanceId, gated: boolean) {
+    this.id = id
+    this.#switchPaths = paths
+    this.paths = instancePaths(paths, id.number)
+    this.#gated = gated
+  }
+
+  /** Starts a new one, with all that is desired in place when this resolves. Throws `step-failed` and `system-unsupported`; nothing of it is left then. */
+  static async start(paths: SwitchPaths, number: number, desired: DesiredSwitch, gated: boolean): Promise<OvsInstance> {
+    const instance = instancePaths(paths, number)
+    await makeErrorDevice()
+    for (const { device } of desired.ports) isolateDevice(device)
+    const ovsdb = await startDatabase(paths, number)
+    const started: Daemons = { ovsdb, vswitchd: ovsdb }
+    try {
+      await describeSwitch(instance, desired)
+      started.vswitchd = await startSwitch(paths, number, desired.datapath)
+      const { datapath, nic, tunnelEnd } = desired
+      const made = new OvsInstance(paths, { number, ...started, base: { datapath, nic, tunnelEnd } }, gated)
+      await made.#setUp(desired)
+      return made
+    } catch (thrown) {
+      await endDaemons(paths, number, started)
+      throw thrown
+    }
+  }
+
+  get running(): boolean {
+    return isAlive(this.id.vswitchd)
+  }
+
+  /** For `ovs-ofctl`. */
+  target(bridge: Bridge = 'br-int'): string {
+    return `unix:${bridgeSocket(this.paths, bridge)}`
+  }
+
+  /** Runs a command of ovs-vswitchd(8), e.g. `ofproto/trace`, and answers what it prints. */
+  control(command: string, ...params: string[]): Promise<string> {
+    return unixctl(this.paths.vswitchdControl, command, params)
+  }
+
+  /** Makes ports, meters, neighbours and flows what is desired, ports before flows. `desired` stands on the same base. */
+  async converge(desired: DesiredSwitch): Promise<Converged> {
+    const before = this.#inPlace
+    this.#inPlace = null
+    const problems = await this.#convergePorts(desired.ports, before?.ports ?? null)
+    if (!before || before.peers !== JSON.stringify(desired.peers)) await this.setNeighbours(desired)
+    const oldMeters = await this.#addMeters(desired.meters, before?.meters ?? null)
+    const flows = this.#flowsOf(desired)
+    const flowsChanged = before ? await this.#changeFlows(before.flows, flows) : driftCount(await this.#replaceFlows('br-int', flows))
+    if (!before && desired.datapath === 'userspace') await this.#replaceFlows('br-phy', underlayFlows(desired))
+    // With a meter go the flows that use it.
+    for (const id of oldMeters) await ofctl(['del-meter', this.target(), `meter=${id}`])
+    if (flowsChanged > 0) this.#dumpHash = null
+    this.#inPlace = { flows, ports: desired.ports, meters: desired.meters, peers: JSON.stringify(desired.peers) }
+    return { flowsChanged, problems }
+  }
+
+  /** Finds what others have altered and puts it right; null when nothing was. Costs two dumps when nothing was. */
+  async repair(desired: DesiredSwitch): Promise<Drift | null> {
+    const hash = await this.#hash(desired)
+    if (this.#dumpHash === hash) return null
+    const flows = await this.#replaceFlows('br-int', this.#flowsOf(desired))
+    const underlay = desired.datapath === 'userspace' ? await this.#replaceFlows('br-phy', underlayFlows(desired)) : parseFlowDiff('')
+    const ports = portChanges(await readPorts(this.paths), desired.ports)
+    await changePorts(this.paths, ports)
+    this.#dumpHash = await this.#hash(desired)
+    const wrong = new Map([...ports.removed, ...ports.added].map((port) => [port.device, port]))
+    if (driftCount(flows) + driftCount(underlay) + wrong.size === 0) return null
+    return { ...flows, underlay, ports: [...wrong.values()] }
+  }
+
+  /** Lets it forward. Nothing else may forward by now. */
+  async open(): Promise<void> {
+    await openGate(bridgeSocket(this.paths, 'br-int'))
+    this.#gated = false
+    if (this.#inPlace) this.#inPlace.flows = this.#inPlace.flows.filter((flow) => flow !== gateFlow)
+  }
+
+  /** Tells it again where the peers are; see `neighbourPeriodMs`. */
+  async setNeighbours({ datapath, peers }: DesiredSwitch): Promise<void> {
+    if (datapath === 'kernel') return
+    using control = await Unixctl.connect(this.paths.vswitchdControl)
+    await setNeighbours(control, peers)
+  }
+
+  /** Ends it at once and removes its files. */
+  end(): Promise<void> {
+    return endDaemons(this.#switchPaths, this.id.number, this.id)
+  }
+
+  #flowsOf({ flows }: DesiredSwitch): readonly Flow[] {
+    return this.#gated ? [gateFlow, ...flows] : flows
+  }
+
+  async #setUp(desired: DesiredSwitch): Promise<void> {
+    if (desired.datapath === 'userspace') {
+      using control = await Unixctl.connect(this.paths.vswitchdControl)
+      await routeTunnels(control, desired)
+    }
+    await this.converge(desired)
+    if (desired.datapath === 'kernel') await endFlowRestore(this.paths)
+  }
+
+  async #convergePorts(wanted: readonly SwitchPort[], before: readonly SwitchPort[] | null): Promise<string[]> {
+    if (before && JSON.stringify(before) === JSON.stringify(wanted)) return []
+    const present = wanted.filter(({ device }) => deviceIndex(device) !== null)
+    for (const { device } of present) isolateDevice(device)
+    const known = await readPorts(this.paths)
+    const changes = portChanges(known, wanted)
+    await changePorts(this.paths, changes)
+    const now = changes.added.length > 0 ? await readPorts(this.paths) : known
+    return now
+      .filter((port) => port.openflowPort !== port.number)
+      .map((port) => `The device ${port.device} is not on the switch: ${port.error ?? `it has port ${port.openflowPort ?? 'none'} instead of ${port.number}`}`)
+  }
+
+  /** Makes the wanted meters be there; answers the ids of those that nobody wants any more. */
+  async #addMeters(wanted: readonly string[], before: readonly string[] | null): Promise<string[]> {
+    if (before && JSON.stringify(before) === JSON.stringify(wanted)) return []
+    const known = meterIds(await ofctl(['dump-meters', this.target()]))
+    for (const meter of wanted) await ofctl([meterIds(meter).some((id) => known.includes(id)) ? 'mod-meter' : 'add-meter', this.target(), meter])
+    return known.filter((id) => !wanted.some((meter) => meterIds(meter).includes(id)))
+  }
+
+  async #changeFlows(from: readonly Flow[], to: readonly Flow[]): Promise<number> {
+    const changes = flowChanges(from, to)
+    const count = changes.removed.length + changes.added.length
+    if (count > 0) await ofctl(['--bundle', 'add-flows', this.target(), '-'], { input: bundleText(changes) })
+    return count
+  }
+
+  /** Makes a bridge's flows these, in one transaction that leaves alone those that are right. Answers how they differed. */
+  async #replaceFlows(bridge: Bridge, flows: readonly Flow[]): Promise<FlowDrift> {
+    const file = join(this.paths.directory, `${bridge}.${process.pid}.flows`)
+    writeFileSync(file, flows.map(flowLine).join('\n'))
+    try {
+      const drift = parseFlowDiff(await ofctl(['diff-flows', this.target(bridge), file], { alsoOk: 2 }))
+      if (driftCount(drift) > 0) await ofctl(['--bundle', 'replace-flows', this.target(bridge), file])
+      return drift
+    } finally {
+      rmSync(file, { force: true })
+    }
+  }
+
+  async #hash({ datapath }: SwitchBase): Promise<string> {
+    const bridges: Bridge[] = datapath === 'userspace' ? ['br-int', 'br-phy'] : ['br-int']
+    const dumps = await Promise.all(bridges.map((bridge) => ofctl(['--no-stats', 'dump-flows', this.target(bridge)])))
+    const ports = (await readPorts(this.paths)).map(({ device, openflowPort, deviceIndex: index }) => [device, openflowPort, index].join(' '))
+    const hash = createHash('sha256')
+    for (const text of [...dumps, ports.sort().join('\n')]) hash.update(`${text}\0`)
+    return hash.digest('hex')
+  }
+}
+
+function meterIds(text: string): string[] {
+  return [...text.matchAll(/\bmeter=(\d+)/g)].map((found) => found[1]!)
+}
+
+/** What is to be done to the ports of a switch. A device that was made anew is taken out and put in again: the switch holds on to the old one. */
+export function portChanges(
+  known: readonly { device: string; number: number; deviceIndex: number | null }[],
+  wanted: readonly SwitchPort[],
+  indexOf: (device: string) => number | null = deviceIndex,
+): PortChanges {
+  const right = new Set(
+    known
+      .filter(({ device, number, deviceIndex: taken }) => {
+        const index = indexOf(device)
+        return (index === null || taken === null || taken === index) && wanted.some((port) => port.device === device && port.number === number)
+      })
+      .map(({ device }) => device),
+  )
+  return {
+    removed: known.filter(({ device }) => !right.has(device)).map(({ device, number }) => ({ device, number })),
+    added: wanted.filter(({ device }) => !right.has(device)),
+  }
+}

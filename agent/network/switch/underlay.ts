@@ -1,0 +1,41 @@
+import type { Flow } from '../../../core/net/openflow/flow.ts'
+import type { TunnelEnd } from '../../../core/model/network.ts'
+import type { SwitchBase } from './desired-switch.ts'
+import { vxlanUdpPort } from './ports.ts'
+import type { Unixctl } from './unixctl.ts'
+
+/** Cookies of br-phy's flows. */
+export const underlayCookies = { vxlanIn: '0x70687901', greIn: '0x70687902', out: '0x70687903' } as const
+
+/**
+ * The flows of br-phy: tunnels to this host's end go to the bridge itself, which takes them apart; what it wraps goes out by the NIC. All
+ * else at the NIC is the host's own, and not touched.
+ */
+export function underlayFlows({ tunnelEnd: { ip } }: SwitchBase): Flow[] {
+  const flow = (cookie: string, match: string, actions: string): Flow => ({ table: 0, priority: 100, cookie, match, actions })
+  return [
+    flow(underlayCookies.vxlanIn, `udp,in_port=1,nw_dst=${ip},tp_dst=${vxlanUdpPort}`, 'LOCAL'),
+    flow(underlayCookies.greIn, `ip,in_port=1,nw_dst=${ip},nw_proto=47`, 'LOCAL'),
+    flow(underlayCookies.out, 'in_port=LOCAL', 'output:1'),
+  ]
+}
+
+/** How often `setNeighbours` must be repeated: ovs-vswitchd forgets a neighbour after 15 minutes. */
+export const neighbourPeriodMs = 5 * 60_000
+
+/** Gives br-phy its address, and says which way tunnels go. An ovs-vswitchd that was just started knows neither. */
+export async function routeTunnels(control: Unixctl, { tunnelEnd: { ip, prefixLength } }: SwitchBase): Promise<void> {
+  await control.call('netdev-dummy/ip4addr', 'br-phy', `${ip}/${prefixLength}`)
+  await control.call('ovs/route/add', `${subnetOf(ip, prefixLength)}/${prefixLength}`, 'br-phy')
+}
+
+/** Says where the peers are, so that the first packet to one need not wait until it is found. */
+export async function setNeighbours(control: Unixctl, peers: readonly TunnelEnd[]): Promise<void> {
+  await Promise.all(peers.map(({ ip, mac }) => control.call('tnl/neigh/set', 'br-phy', ip, mac)))
+}
+
+function subnetOf(ip: string, prefixLength: number): string {
+  const bits = ip.split('.').reduce((value, byte) => value * 256 + Number(byte), 0)
+  const start = bits - (bits % 2 ** (32 - prefixLength))
+  return [24, 16, 8, 0].map((shift) => Math.floor(start / 2 ** shift) % 256).join('.')
+}

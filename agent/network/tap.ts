@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { HoldfastError } from '../../core/errors.ts'
+import { programEnv, runProgram } from '../runtime/programs.ts'
+import { PcapStream, type CapturedPacket } from './pcap-stream.ts'
+
+/** What ended taps have counted, from what tcpdump(8) says at its end. */
+export interface TapCounts {
+  captured: number
+  /** Null where tcpdump did not say. */
+  lost: number | null
+}
+
+/** Frames that wait in the kernel for tcpdump, in KiB. */
+const bufferKib = 4096
+
+/** Checks a filter without capturing anything. Throws `bad-input` with what is wrong with it. */
+export async function checkFilter(filter: string): Promise<void> {
+  try {
+    await runProgram(['tcpdump', '-y', 'EN10MB', '-d', '--', filter])
+  } catch (cause) {
+    const words = (cause as Error).message.split('tcpdump: ').at(-1) ?? ''
+    throw new HoldfastError(
+      'bad-input',
+      `${JSON.stringify(filter)} is no filter: ${words}`,
+      'See pcap-filter(7) for the syntax.',
+      { filter },
+      { cause },
+    )
+  }
+}
+
+/** Packets at one network device that pass a filter, while it stands. It costs nothing before and after. */
+export class Tap {
+  readonly #child: ChildProcess
+  readonly #stream = new PcapStream()
+  #words = ''
+  /** Resolves when it stands; rejects when it cannot. */
+  readonly armed: Promise<void>
+  /** Resolves when it has ended. */
+  readonly ended: Promise<TapCounts>
+
+  /** `enter`: program and arguments that put what follows them into other namespaces. */
+  constructor(options: { device: string; filter: string; snapBytes: number; enter?: readonly string[]; onPackets(packets: CapturedPacket[]): void }) {
+    const { device, filter, snapBytes, enter = [], onPackets } = options
+    const argv = [
+      ...enter,
+      'tcpdump',
+      '-i',
+      device,
+      '-n',
+      '-p',
+      '-U',
+      '--immediate-mode',
+      '-B',
+      String(bufferKib),
+      '-s',
+      String(snapBytes),
+      '-w',
+      '-',
+      '--',
+      filter,
+    ]
+    const child = spawn(argv[0]!, argv.slice(1), { env: programEnv, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    this.armed = new Promise((resolve, reject) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        try {
+          const packets = this.#stream.push(chunk)
+          if (this.#stream.begun) resolve()
+          if (packets.length > 0) onPackets(packets)
+        } catch {
+          child.kill('SIGKILL')
+        }
+      })
+      child.once('error', reject)
+      child.once('close', () => reject(new Error(this.#words.trim() || `tcpdump on ${device} ended at once`)))
+    })
+    // Whoever waits for `armed` hears of it; nobody has to.
+    this.armed.catch(() => undefined)
+    child.stderr.on('data', (chunk: Buffer) => (this.#words = (this.#words + chunk.toString()).slice(-2000)))
+    this.ended = new Promise((resolve) =>
+      child.once('close', () => resolve(countsOf(this.#words))).once('error', () => resolve({ captured: 0, lost: null })),
+    )
+  }
+
+  /** Ends it; what was captured comes before `ended`. */
+  end(): Promise<TapCounts> {
+    this.#child.kill('SIGINT')
+    return this.ended
+  }
+}
+
+/** Reads tcpdump's last words: `N packets captured`, `N packets dropped by kernel`. */
+export function countsOf(words: string): TapCounts {
+  const number = (pattern: RegExp): number | null => {
+    const found = pattern.exec(words)?.[1]
+    return found === undefined ? null : Number(found)
+  }
+  return { captured: number(/^(\d+) packets? captured/m) ?? 0, lost: number(/^(\d+) packets? dropped by kernel/m) }
+}

@@ -1,0 +1,34 @@
+import { HoldfastError } from '../../core/errors.ts'
+import type { AgentConfig } from '../runtime/config.ts'
+import { runProgram } from '../runtime/programs.ts'
+
+/** The NIC that carries tunnels, and the address that they end at: of the tenant plane, or of mgmt where there is no other. */
+export interface Underlay {
+  nic: string
+  ip: string
+  prefixLength: number
+  mac: string
+  mtuBytes: number
+}
+
+interface Link {
+  address?: string
+  mtu?: number
+  addr_info?: { local?: string; prefixlen?: number }[]
+}
+
+/** Throws `not-found` when the NIC is gone or has lost the address. */
+export async function findUnderlay({ nics, addresses, host }: AgentConfig): Promise<Underlay> {
+  const [nic, ip] = nics.tenant !== undefined && addresses.tenant !== undefined ? [nics.tenant, addresses.tenant] : [nics.mgmt, addresses.mgmt]
+  const [link] = JSON.parse((await runProgram(['ip', '-json', 'address', 'show', 'dev', nic]).catch(() => '[]')) || '[]') as Link[]
+  const found = link?.addr_info?.find(({ local }) => local === ip)
+  if (link?.address !== undefined && link.mtu !== undefined && found?.prefixlen !== undefined) {
+    return { nic, ip, prefixLength: found.prefixlen, mac: link.address, mtuBytes: link.mtu }
+  }
+  throw new HoldfastError(
+    'not-found',
+    link ? `NIC ${nic} of ${host} does not have the address ${ip}` : `${host} has no NIC ${nic}`,
+    'Restore it, or install this host again with the NIC that carries the tenant plane.',
+    { nic, ip },
+  )
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { ipv4Schema, macSchema } from './common.ts'
+import { ipv6Schema } from './network.ts'
+
+/** Why a packet got no further. Those that flows give come from core/net/compile/cookie.ts; the others from what is known of the hosts. */
+export const dropReasons = [
+  'acl',
+  'no-route',
+  'port-security',
+  'unknown-destination',
+  'arp-unanswered',
+  'ttl',
+  'mtu',
+  'wrong-vni',
+  'link-down',
+  'host-down',
+  'port-down',
+  'switch-down',
+  'flow-missing',
+  'nic-missing',
+] as const
+export const dropReasonSchema = z.enum(dropReasons)
+export type DropReason = z.infer<typeof dropReasonSchema>
+
+const portNumber = z.number().int().min(0).max(65_535)
+
+/** What packet is traced. Everything that is not said is what the sender's own system would choose. */
+export const traceRequestSchema = z.object({
+  /** Name of the port that sends. */
+  from: z.string().min(1).max(63),
+  /** Address, or name of a port, that it is for. */
+  to: z.string().min(1).max(63),
+  proto: z.union([z.enum(['icmp', 'tcp', 'udp', 'arp']), z.number().int().min(0).max(255)]).default('icmp'),
+  sport: portNumber.optional(),
+  dport: portNumber.optional(),
+  ttl: z.number().int().min(0).max(255).optional(),
+  /** Length of the IP packet. */
+  sizeBytes: z.number().int().min(20).max(9000).optional(),
+  /** Other sources than the port's own, to see them refused. */
+  sourceMac: macSchema.optional(),
+  sourceIp: z.union([ipv4Schema, ipv6Schema]).optional(),
+})
+export type TraceRequest = z.infer<typeof traceRequestSchema>
+
+export const traceModeSchema = z.enum(['live', 'simulated', 'both'])
+export type TraceMode = z.infer<typeof traceModeSchema>
+
+/**
+ * One device that the packet passes. Evidence: `seen` (a tap saw it there), `computed` (from flows), `inferred` (it lies between two that
+ * saw it).
+ */
+export const traceHopSchema = z.looseObject({
+  n: z.number().int().positive(),
+  leg: z.enum(['forward', 'return']),
+  evidence: z.enum(['seen', 'computed', 'inferred']),
+  kind: z.enum(['virtual', 'physical']),
+  /** Host or switch that the device is in. */
+  host: z.string(),
+  device: z.string(),
+  in: z.string().nullable(),
+  out: z.string().nullable(),
+  /** What was done, in a word. */
+  action: z.string(),
+  /** The same in a sentence, with the objects by name. */
+  detail: z.string(),
+  /** Objects behind it, as `kind/name`. */
+  objects: z.array(z.string()),
+  /** Cookies of the flows that it hit, in order. */
+  cookies: z.array(z.string()),
+})
+export type TraceHop = z.infer<typeof traceHopSchema>
+
+/** Where a packet ended, why, the object at fault as `kind/name` (a link by both its ends), and what to do. */
+export const traceDropSchema = z.looseObject({
+  host: z.string(),
+  device: z.string(),
+  reason: dropReasonSchema,
+  object: z.string().nullable(),
+  hint: z.string(),
+})
+export type TraceDrop = z.infer<typeof traceDropSchema>
+
+/** `unknown` names in `limit` the last place seen and what could not be observed beyond it. */
+export const traceResultSchema = z.looseObject({
+  verdict: z.enum(['delivered', 'dropped', 'unknown']),
+  mode: traceModeSchema,
+  hops: z.array(traceHopSchema),
+  drop: traceDropSchema.nullable(),
+  limit: z.string().nullable(),
+  rttMs: z.number().nullable(),
+})
+export type TraceResult = z.infer<typeof traceResultSchema>

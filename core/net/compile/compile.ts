@@ -1,0 +1,34 @@
+import type { Flow } from '../openflow/flow.ts'
+import { emitAcls } from './acl.ts'
+import { emitAnswers } from './answer.ts'
+import { emitClassify } from './classify.ts'
+import type { Emit } from './emit.ts'
+import { emitErrorAnswers } from './errors.ts'
+import { emitForwarding } from './fdb.ts'
+import { emitPortSecurity } from './port-security.ts'
+import { emitNextHops, emitRouting } from './routing.ts'
+import { tables } from './tables.ts'
+import { viewOf, type NetworkIndex } from './view.ts'
+
+/**
+ * The flows of one host's br-int, from the virtual network alone: same input, same bytes. Sorted by table, falling priority and match. Of two
+ * flows with the same table, priority and match the one emitted first holds.
+ */
+export function compileHost(index: NetworkIndex, host: string): Flow[] {
+  const flows = new Map<string, Flow>()
+  const emit: Emit = (stage, priority, cookie, match, actions) => {
+    const table = tables[stage]
+    const key = `${table} ${priority} ${match}`
+    if (!flows.has(key)) flows.set(key, { table, priority, cookie, match, actions })
+  }
+  const view = viewOf(index, host)
+  emitClassify(view, emit)
+  emitErrorAnswers(view, emit)
+  emitPortSecurity(view, emit)
+  emitAcls(view, emit)
+  emitAnswers(view, emit)
+  emitRouting(view, emit)
+  emitNextHops(view, emit)
+  emitForwarding(view, emit)
+  return [...flows.values()].sort((a, b) => a.table - b.table || b.priority - a.priority || (a.match < b.match ? -1 : a.match > b.match ? 1 : 0))
+}

@@ -1,0 +1,92 @@
+import type { Acl, Network, Peering, Port, Router, TunnelEnd, VirtualNetwork } from '../../model/network.ts'
+
+/** What a compiler starts from. */
+export interface CompileInput {
+  network: VirtualNetwork
+  /** Where each host's tunnels end, by name. */
+  hosts: ReadonlyMap<string, TunnelEnd>
+}
+
+/** The virtual network in the maps that compiling for any host needs: made once, used for all. */
+export interface NetworkIndex {
+  input: CompileInput
+  networks: ReadonlyMap<string, Network>
+  routers: ReadonlyMap<string, Router>
+  ports: ReadonlyMap<string, Port>
+  /** The router of a network, by the network's name. */
+  routerOf: ReadonlyMap<string, Router>
+  portsOf: ReadonlyMap<string, readonly Port[]>
+  portsOnHost: ReadonlyMap<string, readonly Port[]>
+  peeringsOf: ReadonlyMap<string, readonly Peering[]>
+  aclsOfNetwork: ReadonlyMap<string, readonly Acl[]>
+  aclsOfPort: ReadonlyMap<string, readonly Acl[]>
+}
+
+export function indexNetwork(input: CompileInput): NetworkIndex {
+  const { network } = input
+  const byName = <T extends { name: string }>(items: readonly T[]) => new Map(items.map((item) => [item.name, item]))
+  const routerOf = new Map<string, Router>()
+  for (const router of network.routers) for (const name of router.networks) routerOf.set(name, router)
+  const peeringsOf = new Map<string, Peering[]>()
+  for (const peering of network.peerings) for (const router of peering.routers) push(peeringsOf, router, peering)
+  return {
+    input,
+    networks: byName(network.networks),
+    routers: byName(network.routers),
+    ports: byName(network.ports),
+    routerOf,
+    portsOf: group(network.ports, (port) => port.network),
+    portsOnHost: group(network.ports, (port) => port.host),
+    peeringsOf,
+    aclsOfNetwork: group(network.acls, (acl) => acl.network),
+    aclsOfPort: group(network.acls, (acl) => acl.port),
+  }
+}
+
+/** What of the virtual network one host has to know: the networks of its ports, their routers, and every network that these reach. */
+export interface HostView {
+  index: NetworkIndex
+  host: string
+  localPorts: readonly Port[]
+  /** Networks that have a port here. */
+  localNetworks: readonly Network[]
+  /** Routers of those. */
+  routers: readonly Router[]
+  /** Networks that packets from here may be forwarded in: local ones and all that the routers reach, peers' included. */
+  reachedNetworks: readonly Network[]
+}
+
+export function viewOf(index: NetworkIndex, host: string): HostView {
+  const localPorts = index.portsOnHost.get(host) ?? []
+  const localNetworks = distinct(localPorts.map((port) => index.networks.get(port.network)!))
+  const routers = distinct(localNetworks.flatMap((network) => index.routerOf.get(network.name) ?? []))
+  const reachedRouters = distinct(
+    routers.flatMap((router) => [router, ...(index.peeringsOf.get(router.name) ?? []).map((peering) => peerOf(index, peering, router))]),
+  )
+  const routed = reachedRouters.flatMap((router) => router.networks.map((name) => index.networks.get(name)!))
+  return { index, host, localPorts, localNetworks, routers, reachedNetworks: distinct([...localNetworks, ...routed]) }
+}
+
+/** The router at the other end of a peering. */
+export function peerOf(index: NetworkIndex, peering: Peering, router: Router): Router {
+  return index.routers.get(peering.routers[0] === router.name ? peering.routers[1] : peering.routers[0])!
+}
+
+function distinct<T extends { name: string }>(items: readonly T[]): T[] {
+  return [...new Set(items)].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function group<T>(items: readonly T[], keyOf: (item: T) => string | undefined): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    if (key !== undefined) push(groups, key, item)
+  }
+  return groups
+}
+
+function push<T>(groups: Map<string, T[]>, key: string, item: T): void {
+  const list = groups.get(key)
+  if (list) list.push(item)
+  else groups.set(key, [item])
+}

@@ -1,0 +1,128 @@
+import type { VirtualNetwork } from '../../model/network.ts'
+import { completeAcl, completeNetwork, completePeering, completePort, completeRouter } from './complete.ts'
+import { macOf, nextNumbers, portNumberRange, routerNumberRange, vniRange, type NumberRange } from './numbers.ts'
+import { refusalOf } from './problems.ts'
+import type { Declaration } from './schema.ts'
+
+interface Named {
+  name: string
+}
+
+/** The objects of one kind: those that the document does not name, and those that it does with what they were before. */
+interface Merged<Declared extends Named, Stored extends Named> {
+  untouched: readonly Stored[]
+  named: readonly { declared: Declared; before: Stored | undefined }[]
+}
+
+/**
+ * A network with a declaration worked into it and everything assigned. It may be wrong. What the document does not name comes first in the
+ * lists (nothing with `prune`), then come the document's objects in its order; the first of those with the same name counts.
+ * @throws HoldfastError bad-input where there are more objects than numbers for them.
+ */
+export function mergeDeclaration(current: VirtualNetwork, declaration: Declaration, prune: boolean): VirtualNetwork {
+  const vpcs = merge(current.vpcs, declaration.vpcs, prune)
+  const networks = merge(current.networks, declaration.networks, prune)
+  const routers = merge(current.routers, declaration.routers, prune)
+  const peerings = merge(current.peerings, declaration.peerings, prune)
+  const acls = merge(current.acls, declaration.acls, prune)
+  const ports = merge(current.ports, declaration.ports, prune)
+
+  const vnis = assignNumbers('networks', networks, (network) => network.vni, vniRange, current.last.vni)
+  const routerNumbers = assignNumbers(
+    'routers',
+    routers,
+    (router) => ('number' in router ? router.number : undefined),
+    routerNumberRange,
+    current.last.router,
+  )
+  const portNumbers = assignNumbers('ports', ports, (port) => ('number' in port ? port.number : undefined), portNumberRange, current.last.port)
+  const macs = assignMacs(routers, ports)
+
+  const merged = {
+    networks: [...networks.untouched, ...networks.named.map(({ declared }) => completeNetwork(declared, vnis.of.get(declared.name)!))],
+    routers: [
+      ...routers.untouched,
+      ...routers.named.map(({ declared }) => completeRouter(declared, routerNumbers.of.get(declared.name)!, macs.router.get(declared.name)!)),
+    ],
+    peerings: [...peerings.untouched, ...peerings.named.map(({ declared }) => completePeering(declared))],
+    acls: [...acls.untouched, ...acls.named.map(({ declared }) => completeAcl(declared))],
+    ports: [
+      ...ports.untouched,
+      ...ports.named.map(({ declared }) => completePort(declared, portNumbers.of.get(declared.name)!, macs.port.get(declared.name)!)),
+    ],
+    last: { vni: vnis.last, router: routerNumbers.last, port: portNumbers.last },
+  }
+  // To name a VPC is to declare it.
+  const known = [...vpcs.untouched, ...vpcs.named.map(({ declared }) => declared)]
+  const names = new Set([...known.map(({ name }) => name), ...[...merged.networks, ...merged.routers].map(({ vpc }) => vpc)])
+  return { vpcs: [...names].map((name) => known.find((vpc) => vpc.name === name) ?? { name }), ...merged }
+}
+
+function merge<Declared extends Named, Stored extends Named>(
+  current: readonly Stored[],
+  declared: readonly Declared[],
+  prune: boolean,
+): Merged<Declared, Stored> {
+  const before = new Map(current.map((object) => [object.name, object]))
+  const named = new Map<string, { declared: Declared; before: Stored | undefined }>()
+  for (const object of declared) if (!named.has(object.name)) named.set(object.name, { declared: object, before: before.get(object.name) })
+  return { untouched: prune ? [] : current.filter(({ name }) => !named.has(name)), named: [...named.values()] }
+}
+
+/** The declared objects' numbers by name: as declared, else as before, else new ones, given in the order of names. */
+function assignNumbers<Declared extends Named, Stored extends Named>(
+  what: string,
+  { untouched, named }: Merged<Declared, Stored>,
+  numberOf: (object: Declared | Stored) => number | undefined,
+  range: NumberRange,
+  last: number,
+): { of: Map<string, number>; last: number } {
+  const room = range.max - range.min + 1
+  const count = untouched.length + named.length
+  if (count > room) {
+    throw refusalOf([
+      { line: null, path: what, message: `There would be ${count} ${what}, and there are numbers for ${room}`, remedy: 'Delete some.' },
+    ])
+  }
+  const used = new Set(untouched.flatMap((object) => numberOf(object) ?? []))
+  const of = new Map<string, number>()
+  for (const { declared, before } of named) {
+    const number = numberOf(declared) ?? (before && numberOf(before))
+    if (number === undefined) continue
+    of.set(declared.name, number)
+    used.add(number)
+  }
+  const missing = named.map(({ declared }) => declared.name).filter((name) => !of.has(name))
+  const given = nextNumbers(missing.length, range, last, used)
+  for (const [index, name] of missing.sort().entries()) of.set(name, given[index]!)
+  return { of, last: given.at(-1) ?? last }
+}
+
+interface WithMac extends Named {
+  mac?: string | undefined
+}
+
+/** The declared routers' and ports' MACs by name: as declared, else as before, else new ones that nobody has. */
+function assignMacs(routers: Merged<WithMac, WithMac>, ports: Merged<WithMac, WithMac>): Record<'router' | 'port', Map<string, string>> {
+  const merged = { router: routers, port: ports }
+  const of = { router: new Map<string, string>(), port: new Map<string, string>() }
+  const used = new Set<string>()
+  for (const kind of ['router', 'port'] as const) {
+    for (const { mac } of merged[kind].untouched) if (mac !== undefined) used.add(mac)
+    for (const { declared, before } of merged[kind].named) {
+      const mac = declared.mac?.toLowerCase() ?? before?.mac
+      if (mac === undefined) continue
+      of[kind].set(declared.name, mac)
+      used.add(mac)
+    }
+  }
+  for (const kind of ['router', 'port'] as const) {
+    const missing = merged[kind].named.map(({ declared }) => declared.name).filter((name) => !of[kind].has(name))
+    for (const name of missing.sort()) {
+      const mac = macOf(kind, name, used)
+      of[kind].set(name, mac)
+      used.add(mac)
+    }
+  }
+  return of
+}

@@ -1,0 +1,69 @@
+import type { Entity, EntityDocs } from '../../model/entity.ts'
+import type { LiveState } from '../../model/common.ts'
+import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
+import { compileHost } from '../compile/compile.ts'
+import { FlowOwners } from '../compile/cookie.ts'
+import { indexNetwork } from '../compile/view.ts'
+import { FlowTables } from '../openflow/tables.ts'
+import type { HostState, World } from './world.ts'
+
+export interface WorldInput {
+  network: VirtualNetwork
+  /** Of every kind; `host`, `nic`, `neighbour` and `forwarding` are used. */
+  entities: Iterable<Entity>
+  /** State of each host, by name. */
+  hostStates: ReadonlyMap<string, LiveState>
+}
+
+/** The MAC at which a host's tunnels end where OVS forwards in user space: made of the address, so that everybody knows it. */
+export function tunnelMacOf(ip: string): string {
+  return ['0a', '58', ...ip.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'))].join(':')
+}
+
+/** What a simulated trace goes by, from what a laptop knows. Flows of a host are compiled when the first trace passes it. */
+export function buildWorld({ network, entities, hostStates }: WorldInput): World {
+  const known = new Map<
+    string,
+    { host?: EntityDocs['host']; forwarding?: EntityDocs['forwarding']; nics: EntityDocs['nic'][]; neighbours: EntityDocs['neighbour'][] }
+  >()
+  const of = (name: string) => {
+    const found = known.get(name) ?? { nics: [], neighbours: [] }
+    known.set(name, found)
+    return found
+  }
+  for (const entity of entities) {
+    if (entity.kind === 'host') of(entity.doc.name).host = entity.doc
+    else if (entity.kind === 'forwarding') of(entity.doc.host).forwarding = entity.doc
+    else if (entity.kind === 'nic') of(entity.doc.host).nics.push(entity.doc)
+    else if (entity.kind === 'neighbour') of(entity.doc.host).neighbours.push(entity.doc)
+  }
+  const ends = new Map<string, TunnelEnd>()
+  const hosts = new Map<string, HostState>()
+  for (const [name, { host, forwarding, nics, neighbours }] of known) {
+    const ip = host?.addresses.tenant ?? host?.addresses.mgmt
+    const end = forwarding?.tunnelEnd ?? (ip === undefined ? undefined : { ip, mac: tunnelMacOf(ip) })
+    if (end) ends.set(name, end)
+    const plane = host?.addresses.tenant === undefined ? 'mgmt' : 'tenant'
+    const nic = nics.find((one) => one.plane === plane) ?? null
+    const neighbour = nic && neighbours.find((one) => one.nic === nic.name)
+    hosts.set(name, {
+      state: hostStates.get(name) ?? 'unknown',
+      nic: nic && { name: nic.name, state: nic.state, mtuBytes: nic.mtuBytes },
+      cable: neighbour ? { switch: neighbour.systemName || neighbour.chassisId, port: neighbour.portId } : null,
+      switchState: forwarding?.state ?? null,
+      portsDown: new Set(forwarding?.portsDown ?? []),
+    })
+  }
+  const index = indexNetwork({ network, hosts: ends })
+  const tables = new Map<string, FlowTables>()
+  return {
+    index,
+    owners: new FlowOwners(network),
+    hosts,
+    tablesOf(host) {
+      const made = tables.get(host) ?? new FlowTables(compileHost(index, host))
+      tables.set(host, made)
+      return made
+    },
+  }
+}

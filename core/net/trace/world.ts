@@ -1,0 +1,38 @@
+import type { LiveState } from '../../model/common.ts'
+import type { StatefulConntrack } from '../openflow/conntrack.ts'
+import type { FlowTables } from '../openflow/tables.ts'
+import type { FlowOwners } from '../compile/cookie.ts'
+import type { NetworkIndex } from '../compile/view.ts'
+
+/** One end of a cable at a switch. */
+export interface SwitchEnd {
+  switch: string
+  port: string
+}
+
+/** What is known of a host beside its flows. What nobody said is null, and assumed to be as it should. */
+export interface HostState {
+  state: LiveState
+  /** The NIC that carries tunnels. */
+  nic: { name: string; state: LiveState; mtuBytes: number } | null
+  /** Where that NIC's cable ends. */
+  cable: SwitchEnd | null
+  /** Whether the virtual switch forwards. */
+  switchState: 'up' | 'degraded' | 'down' | null
+  /** Ports that have no device, or one without a carrier. */
+  portsDown: ReadonlySet<string>
+}
+
+/** All that a simulated trace goes by. */
+export interface World {
+  index: NetworkIndex
+  owners: FlowOwners
+  /** The flows of a host. */
+  tablesOf(host: string): FlowTables
+  hosts: ReadonlyMap<string, HostState>
+}
+
+/** Connections that a trace makes, by host; they begin as nothing is known of any. */
+export type Connections = Map<string, StatefulConntrack>
+
+export const unknownHost: HostState = { state: 'unknown', nic: null, cable: null, switchState: null, portsDown: new Set() }

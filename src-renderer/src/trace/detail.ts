@@ -1,0 +1,30 @@
+import type { Language } from '../i18n/i18n.svelte.ts'
+
+/** The tracer's own phrases, and how each is said in Chinese. A phrase that is not known stays as it was written. */
+const chinese: readonly (readonly [RegExp, string])[] = [
+  [/^router (\S+)$/, '路由器 $1'],
+  [/^routed into (\S+)$/, '路由至 $1'],
+  [/^through peering (\S+)$/, '经对等连接 $1'],
+  [/^by a static route$/, '按静态路由'],
+  [/^next hop (\S+)$/, '下一跳 $1'],
+  [/^dropped by ACL (\S+)$/, '被 ACL $1 丢弃'],
+  [/^let through by ACL (\S+)$/, '由 ACL $1 放行'],
+  [/^answered for (\S+)$/, '代 $1 应答'],
+  [/^to (\S+)$/, '发往 $1'],
+  [/^(\d+) bytes$/, '$1 字节'],
+  [/^in at (\S+)$/, '由 $1 进入'],
+  [/^out at (\S+)$/, '由 $1 送出'],
+  [/^no flow matched in stage (\S+)$/, '阶段 $1 没有匹配的流表项'],
+]
+
+/** What was done at a hop, in the language shown. */
+export function detailText(detail: string, language: Language): string {
+  if (language === 'en') return detail
+  return detail
+    .split(', ')
+    .map((phrase) => {
+      const found = chinese.find(([pattern]) => pattern.test(phrase))
+      return found ? phrase.replace(found[0], found[1]) : phrase
+    })
+    .join('，')
+}

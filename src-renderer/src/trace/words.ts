@@ -1,0 +1,26 @@
+import type { TraceDrop } from '../../../core/model/trace.ts'
+import type { Messages } from '../i18n/i18n.svelte.ts'
+import { parseRef } from '../state/place.ts'
+import type { NetworkView } from '../network/view.ts'
+import { hasPorts, type TraceForm } from './request.ts'
+
+/** What was sent and whereto, in a few words: `tcp port 22 into db`. */
+export function packetText(form: Pick<TraceForm, 'proto' | 'dport' | 'to'>, view: Pick<NetworkView, 'port'>, m: Messages): string {
+  const proto = /^\d+$/.test(form.proto) ? m.net.protocol(Number(form.proto)) : form.proto
+  const network = view.port.get(form.to)?.network
+  const what = hasPorts(form.proto) && form.dport !== '' ? m.trace.portOf(proto, form.dport) : proto
+  return network === undefined ? m.trace.packetTo(what, form.to) : m.trace.packetInto(what, network)
+}
+
+/** Names an object as `ACL no-ssh`, with the word for its kind. */
+export function objectText(object: string | null, m: Messages): string {
+  const ref = object === null ? undefined : parseRef(object)
+  if (!ref) return ''
+  const kind = m.kind[ref.kind as keyof typeof m.kind] ?? ref.kind
+  return m.trace.named(kind, ref.id.replace('--', ' – '))
+}
+
+/** Where a packet was dropped and by what, in a sentence: `Dropped on h3 by ACL no-ssh`. */
+export function dropText(drop: Pick<TraceDrop, 'host' | 'device' | 'reason' | 'object'>, m: Messages): string {
+  return m.trace.drop[drop.reason](drop.host, drop.device, objectText(drop.object, m))
+}
