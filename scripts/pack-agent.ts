@@ -104,6 +104,8 @@ async function collect(options: PackOptions): Promise<{ texts: Map<string, strin
     platform: 'node',
     format: 'esm',
     target: 'node24',
+    // Node 24 has `using`; what esbuild puts in its place throws an error of an earlier turn of a loop again.
+    supported: { using: true },
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',

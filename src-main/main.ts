@@ -76,7 +76,7 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
 
   const network = new NetworkService({ inventory, live, clusters, audit })
 
-  const traces = new TraceService({ inventory, live, network, views })
+  const traces = new TraceService({ inventory, live, clusters, network, views })
 
   const tellDamage = (type: string, what: string) => (movedTo: string) => {
     const context = contexts.currentName()

@@ -35,18 +35,29 @@ export function formatIpv4(value: number): string {
 
 /** Any text form of RFC 4291 2.2, without a zone. */
 export function parseIpv6(text: string): bigint | null {
-  const dotted = /^(.*:)(\d+\.[\d.]+)$/.exec(text)
+  const dotted = text.includes('.') ? /^(.*:)(\d+\.[\d.]+)$/.exec(text) : null
   if (dotted) {
     const low = parseIpv4(dotted[2]!)
     return low === null ? null : parseIpv6(`${dotted[1]}${(low >>> 16).toString(16)}:${(low & 0xffff).toString(16)}`)
   }
-  const halves = text.split('::').map((half) => (half === '' ? [] : half.split(':')))
-  const [head = [], tail = []] = halves
-  const given = head.length + tail.length
-  if (halves.length > 2 || (halves.length === 2 ? given > 7 : given !== 8)) return null
-  const groups = [...head, ...Array.from({ length: 8 - given }, () => '0'), ...tail]
-  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return null
-  return BigInt(`0x${groups.map((group) => group.padStart(4, '0')).join('')}`)
+  if (!/^[0-9a-fA-F:]+$/.test(text)) return null
+  const halves = text.split('::')
+  const groups = parseGroups(halves[0]!)
+  if (halves.length === 2) {
+    const tail = parseGroups(halves[1]!)
+    if (groups.length + tail.length > 7) return null
+    while (groups.length + tail.length < 8) groups.push(0)
+    groups.push(...tail)
+  }
+  if (halves.length > 2 || groups.length !== 8) return null
+  const [a, b, c, d, e, f, g, h] = groups as [number, number, number, number, number, number, number, number]
+  const [high, middle, low] = [(a * 65_536 + b) * 65_536 + c, (d * 65_536 + e) * 65_536 + f, g * 65_536 + h]
+  return Number.isNaN(high + middle + low) ? null : (BigInt(high) << 80n) | (BigInt(middle) << 32n) | BigInt(low)
+}
+
+/** Values of the groups of hexadecimal digits between colons, NaN where there are none or too many. */
+function parseGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((digits) => (digits.length > 4 ? NaN : parseInt(digits, 16)))
 }
 
 /** The canonical text of RFC 5952: lower case, the first of the longest runs of zeros as `::`, IPv4-mapped addresses with a dotted end. */

@@ -25,6 +25,9 @@ export const underlay = {
   ends: { '192.0.2.2': '02:aa:00:00:00:02', '192.0.2.3': '02:aa:00:00:00:03' } as Record<string, string>,
 } as const
 
+/** Values of pkt_mark with which tunnels find a route. */
+export const pktMarks = [0, 1, 2, 3, 4, 5, 6] as const
+
 /** Frames by the name of the port that sent them. */
 export type Sent = Map<string, string[]>
 
@@ -74,7 +77,8 @@ export class DummySwitch {
     this.#marks = new Capture(this.#capture('mark-out'))
     this.#control = await Control.open(`${this.#dir}/switch.ctl`)
     await this.#control.call('netdev-dummy/ip4addr', 'br-phy', `${underlay.ip}/24`)
-    await this.#control.call('ovs/route/add', '192.0.2.0/24', 'br-phy')
+    // Routes of the underlay are chosen by pkt_mark, too.
+    for (const mark of pktMarks) await this.#control.call('ovs/route/add', '192.0.2.0/24', 'br-phy', `pkt_mark=${mark}`)
     for (const [ip, mac] of Object.entries(underlay.ends)) await this.#control.call('tnl/neigh/set', 'br-phy', ip, mac)
     await this.#run(['bin/ovs-ofctl', 'add-flow', `unix:${this.#dir}/br-phy.mgmt`, 'actions=NORMAL'])
     await this.#run(['bin/ovs-ofctl', 'add-flow', `unix:${this.#dir}/br-mark.mgmt`, 'in_port=1,actions=output:2'])

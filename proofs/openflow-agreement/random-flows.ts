@@ -16,6 +16,10 @@ export function randomFlows(chance: Chance): Flow[] {
   for (let table = 0; table < tableCount; table++) {
     const count = chance.int(1, 6)
     for (let index = 0; index < count; index++) flows.push(randomFlow(chance, table, 10 + index))
+    for (const [index, family] of (['ip', 'ipv6'] as const).entries()) {
+      // What most hosts do first.
+      if (chance.is(0.3)) flows.push({ table, priority: 1 + index, cookie: '0x2', match: family, actions: `${ct(chance, table)},${output(chance)}` })
+    }
     const rest = chance.weighted(
       [3, () => `resubmit(,${chance.int(table + 1, tableCount)})`],
       [1, () => 'drop'],
@@ -30,9 +34,15 @@ function randomFlow(chance: Chance, table: number, priority: number): Flow {
   const type = chance.pick(['any', 'arp', 'ip', 'ip', 'ipv6'] as const)
   const protocols = type === 'ip' ? (['tcp', 'udp', 'icmp', 'sctp', null] as const) : (['tcp', 'udp', 'icmp', 'ns', 'na', null] as const)
   const sure: Sure = { type, protocol: type === 'ip' || type === 'ipv6' ? chance.pick(protocols) : null, tagged: chance.is(0.1) }
-  const match = randomMatch(chance, sure)
   const actions = randomActions(chance, table, sure, 0)
+  const match = acceptable(randomMatch(chance, sure), sure, actions)
   return { table, priority, cookie: `0x${chance.int(0, 0xffff).toString(16)}`, match, actions: actions.length === 0 ? 'drop' : actions.join(',') }
+}
+
+/** OVS refuses to commit what is invalid, and ports of what has none. */
+function acceptable(match: string, { protocol }: Sure, actions: readonly string[]): string {
+  const tracked = actions.some((action) => action.includes('commit')) ? match.replaceAll('+inv', '-inv') : match
+  return protocol === null ? tracked : tracked.replace('ip_frag=later', 'ip_frag=first').replace('ip_frag=yes', 'ip_frag=no')
 }
 
 function shorthand({ type, protocol }: Sure): string[] {
@@ -59,7 +69,7 @@ function randomMatch(chance: Chance, sure: Sure): string {
   for (let count = chance.pick([0, 0, 1, 1, 2]); count > 0 && candidates.length > 0; count--) {
     parts.push(candidates.splice(chance.int(0, candidates.length - 1), 1)[0]!)
   }
-  return parts.join(',')
+  return [...new Set(parts)].join(',')
 }
 
 function anyFields(chance: Chance, { tagged }: Sure): string[] {
@@ -115,7 +125,7 @@ function typeFields(chance: Chance, sure: Sure): string[] {
 }
 
 function randomActions(chance: Chance, table: number, sure: Sure, depth: number): string[] {
-  const state = { tagged: sure.tagged }
+  const state = { tags: Number(sure.tagged) }
   const actions: string[] = []
   if (depth === 0 && chance.is(0.05)) actions.push('meter:1')
   for (let count = chance.int(0, 5); count > 0; count--) actions.push(...randomAction(chance, table, sure, state, depth))
@@ -123,7 +133,7 @@ function randomActions(chance: Chance, table: number, sure: Sure, depth: number)
   return actions
 }
 
-function randomAction(chance: Chance, table: number, sure: Sure, state: { tagged: boolean }, depth: number): string[] {
+function randomAction(chance: Chance, table: number, sure: Sure, state: { tags: number }, depth: number): string[] {
   const ip = sure.type === 'ip' || sure.type === 'ipv6'
   return chance.weighted<string[]>(
     [8, () => [output(chance)]],
@@ -147,23 +157,24 @@ function randomAction(chance: Chance, table: number, sure: Sure, state: { tagged
     [
       depth < 2 ? 3 : 0,
       () => {
-        const inner = randomActions(chance, table, { ...sure, tagged: state.tagged }, depth + 1)
+        const inner = randomActions(chance, table, { ...sure, tagged: state.tags > 0 }, depth + 1)
         return inner.length === 0 ? [] : [`clone(${inner.join(',')})`]
       },
     ],
     [
       1,
       () => {
-        state.tagged = true
+        if (state.tags > (depth > 0 ? 0 : 1)) return []
+        state.tags++
         return [`push_vlan:${chance.pick(['0x8100', '0x88a8'])}`, ...(chance.is(0.8) ? [`set_field:${0x1000 + chance.pick(vlanIds)}->vlan_vid`] : [])]
       },
     ],
     [
       1,
       () => {
-        if (!state.tagged) return []
+        if (state.tags === 0) return []
         if (chance.is(0.5)) return [`set_field:${chance.int(0, 7)}->vlan_pcp`]
-        state.tagged = false
+        state.tags--
         return ['pop_vlan']
       },
     ],

@@ -18,7 +18,7 @@ const callTimeoutMs = 15_000
 /** Calls that answer when long work is done. */
 const slowCalls: Record<string, number> = { upgradeModule: 180_000, upgradeSupervisor: 180_000, rotateCertificates: 60_000 }
 /** Calls that answer as long as somebody listens. */
-const streams = new Set(['watch', 'samples'])
+const streams = new Set(['watch', 'samples', 'tap'])
 
 export interface ConnectOptions {
   /** Part of the agent: `supervisor`, `cluster`, `monitor`. */

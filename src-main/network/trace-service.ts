@@ -1,22 +1,29 @@
 import type { ReachabilityDoc } from '../../core/contract/desktop/network.ts'
 import type { TraceRequest, TraceMode, TraceResult } from '../../core/model/trace.ts'
 import { parseEntity, type EntityKind } from '../../core/model/entity.ts'
+import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
+import type { FlowOwner } from '../../core/net/compile/cookie.ts'
 import { buildWorld } from '../../core/net/trace/build-world.ts'
+import { blameParting, partingOf } from '../../core/net/trace/judge.ts'
 import { reachabilityChanges, reachabilityOf, type Probe } from '../../core/net/trace/reachability.ts'
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
-import type { Context } from '../contexts/contexts.ts'
+import { isRecording, type Context } from '../contexts/contexts.ts'
+import type { AgentClient, Clusters } from '../deploy/clusters.ts'
+import { apiPort } from '../deploy/places.ts'
 import type { Live } from '../desktop/live.ts'
 import type { Views } from '../desktop/views.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { mergeReports } from '../inventory/merge.ts'
+import { traceLive, type AgentOf } from './live-trace.ts'
 import type { NetworkService } from './network-service.ts'
 
 export interface TraceServices {
   inventory: Inventory
   live: Live
+  clusters: Clusters
   network: NetworkService
   views: Views
 }
@@ -35,10 +42,23 @@ export class TraceService {
     this.#services = services
   }
 
+  /** Of a plan that is not applied, of a recording, and where no agent answers, a trace can only be simulated. */
   async trace(context: Context, input: TraceRequest & { mode: TraceMode; declaration?: string | undefined }): Promise<TraceResult> {
-    const { mode: _mode, declaration, ...request } = input
+    const { mode, declaration, ...request } = input
+    const onlySimulated = declaration !== undefined || isRecording(context)
+    if (mode === 'live' && onlySimulated) {
+      const why = declaration === undefined ? 'a recording has no hosts' : 'a plan is not in place yet'
+      throw new HoldfastError('bad-input', `It can only be simulated: ${why}`, 'Trace with mode simulated.')
+    }
     await this.#services.live.refresh(context, refreshMs)
-    return traceSimulated(await this.world(context, declaration), request)
+    const world = await this.world(context, declaration)
+    const simulated = traceSimulated(world, request)
+    if (mode === 'simulated' || onlySimulated) return simulated
+    const seen = await this.#withAgents(context, (agentOf) => traceLive(world, request, agentOf))
+    const parted = partingOf(simulated, seen, (cookie) => nameOf(world.owners.find(cookie)?.owner))
+    const live = blameParting(seen, parted)
+    if (mode === 'live') return live
+    return { ...live, mode: 'both', simulated, live, parted }
   }
 
   async reachability(
@@ -50,6 +70,35 @@ export class TraceService {
     if (declaration === undefined) return { ...now, plan: null }
     const then = reachabilityOf(await this.world(context, declaration), vpc, probe)
     return { ...now, plan: reachabilityChanges(now, then, maxNamedPairs) }
+  }
+
+  /** Works with the agents of all hosts that answer, over one connection each. */
+  async #withAgents<T>(context: Context, work: (agentOf: AgentOf) => Promise<T>): Promise<T> {
+    const { inventory, clusters } = this.#services
+    const hosts = (await inventory.reports(context.name, { only: ['host'] })).flatMap((report) => parseEntity(report) ?? [])
+    const agents = new Map<string, ReturnType<AgentOf>>()
+    const over = Promise.withResolvers<void>()
+    const endpoints = new Map(hosts.flatMap(({ kind, doc }) => (kind === 'host' ? [[doc.name, `${doc.addresses.mgmt}:${apiPort}`] as const] : [])))
+    const ready = [...endpoints].map(
+      ([host, endpoint]) =>
+        new Promise<void>((resolve) => {
+          const held = async (agent: AgentClient): Promise<void> => {
+            agents.set(host, agent)
+            resolve()
+            await over.promise
+          }
+          clusters.ask(context.name, [endpoint], held).catch((thrown: unknown) => {
+            agents.set(host, { failure: asHoldfastError(thrown).message })
+            resolve()
+          })
+        }),
+    )
+    try {
+      await Promise.all(ready)
+      return await work((host) => agents.get(host) ?? { failure: `${host} is not known` })
+    } finally {
+      over.resolve()
+    }
   }
 
   /** What is known, with the plan of a declaration on top of it where there is one. */
@@ -67,4 +116,8 @@ export class TraceService {
         : planNetwork(known.network, parseDeclaration(declaration), { hosts: [...hostStates.keys()], prune: false }).next
     return buildWorld({ network: planned, entities, hostStates })
   }
+}
+
+function nameOf(owner: FlowOwner | undefined): string | null {
+  return owner && owner.kind !== 'pipeline' ? `${owner.kind}/${owner.name}` : null
 }

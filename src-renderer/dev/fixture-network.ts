@@ -40,8 +40,8 @@ acls:
   - {name: web-public, network: web, direction: in, priority: 50, match: {proto: tcp, dport: [80, 443]}, action: allow}
   - {name: quarantine, port: web-7, direction: out, priority: 200, match: {dst: 10.20.0.0/16}, action: drop, stateful: false}
 ports:
-${many(12, (i) => `  - {name: web-${i}, network: web, ip: 10.20.1.${10 + i}, ip6: "fd00:20:1::${i}", host: ${host()}, ${i > 8 ? attachedVm(`shop-web-${i}`) : 'attach: {kind: netns}'}${i === 1 ? ', allow: [10.99.0.0/16]' : ''}}`)}
-${many(6, (i) => `  - {name: db-${i}, network: db, ip: 10.20.2.${10 + i}, ip6: "fd00:20:2::${i}", host: ${host()}, ${attachedVm(`postgres-${i}`)}}`)}
+${many(12, (i) => `  - {name: web-${i}, network: web, ip: 10.20.1.${10 + i}, ip6: "fd00:20:1::${10 + i}", host: ${host()}, ${i > 8 ? attachedVm(`shop-web-${i}`) : 'attach: {kind: netns}'}${i === 1 ? ', allow: [10.99.0.0/16]' : ''}}`)}
+${many(6, (i) => `  - {name: db-${i}, network: db, ip: 10.20.2.${10 + i}, ip6: "fd00:20:2::${10 + i}", host: ${host()}, ${attachedVm(`postgres-${i}`)}}`)}
 ${many(4, (i) => `  - {name: cache-${i}, network: cache, ip: 10.20.3.${10 + i}, host: ${host()}, ${attachedVm(`redis-${i}`)}}`)}
 ${many(8, (i) => `  - {name: stage-web-${i}, network: stage-web, ip: 10.20.1.${10 + i}, host: ${host()}, attach: {kind: netns}}`)}
 ${many(4, (i) => `  - {name: stage-db-${i}, network: stage-db, ip: 10.20.2.${10 + i}, host: ${host()}, ${attachedVm(`stage-postgres-${i}`)}}`)}
@@ -93,7 +93,7 @@ export class FixtureNetwork {
 
   plan(declaration: string, prune: boolean): NetworkPlanDoc & { next: VirtualNetwork } {
     const { changes, next } = planNetwork(this.network, parseDeclaration(declaration), { hosts: this.#cluster.hostNames(), prune })
-    return { revision: this.revision, offline: this.offline, changes: changes as unknown as NetworkPlanDoc['changes'], next }
+    return { revision: this.revision, offline: this.offline, changes, next }
   }
 
   apply(declaration: string, prune: boolean): NetworkApplied {

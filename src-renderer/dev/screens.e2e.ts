@@ -73,6 +73,24 @@ const shots: Shot[] = [
   { name: 'topology-faults', at: '/lab/topology?select=host/h2', fixture: degraded },
   { name: 'topology-link', at: '/lab/link/h2/storage--tor2/swp2', fixture: { cut: ['h2/storage'] } },
   { name: 'topology-large', at: '/lab/topology', fixture: { hosts: 18 } },
+  { name: 'networks', at: '/lab/port/db-1' },
+  { name: 'networks-network', at: '/lab/network/web', fixture: { off: ['h3'], lag: 'h2' } },
+  { name: 'networks-filter', at: '/lab/acl/no-ssh', then: async (page) => void (await page.getByRole('searchbox').fill('10.20.2')) },
+  { name: 'networks-offline', at: '/lab/router/shop', fixture: { offline: true, offlineForMs: 900_000 } },
+  { name: 'networks-empty', at: '/lab/networks', fixture: { ports: 0 } },
+  { name: 'networks-large', at: '/lab/network/farm-3', fixture: { hosts: 50, ports: 2000 } },
+  { name: 'networks-recording', at: '/lab/vpc/shop', fixture: { recording: true, offline: true, offlineForMs: 86_400_000 * 3 } },
+  { name: 'forwarding', at: '/lab/host/h2?select=forwarding/h2', fixture: { switchDown: 'h2' } },
+  { name: 'plan-editor', at: '/lab/networks', then: editNetwork },
+  { name: 'plan-problems', at: '/lab/networks', then: breakNetwork },
+  { name: 'plan-applied', at: '/lab/networks', fixture: { lag: 'h3' }, then: applyNetwork },
+  { name: 'plan-delete', at: '/lab/network/cache', then: async (page) => (await page.getByRole('button', { name: /Delete…|删除…/ }).click(), await page.waitForTimeout(900)) },
+  { name: 'plan-offline', at: '/lab/networks', fixture: { offline: true, offlineForMs: 900_000 }, then: editNetwork },
+  { name: 'plan-recording', at: '/lab/networks', fixture: { recording: true, offline: true, offlineForMs: 900_000 }, then: editNetwork },
+  { name: 'plan-none', at: '/lab/plan' },
+  { name: 'plan-form-acl', at: '/lab/acl/no-ssh', then: async (page) => (await page.getByRole('button', { name: /Edit rule…|编辑规则…/ }).click(), await page.waitForTimeout(900)) },
+  { name: 'plan-form-port', at: '/lab/network/db', then: (page) => openForm(page, 1) },
+  { name: 'plan-form-network', at: '/lab/network/db', then: (page) => openForm(page, 0) },
   { name: 'split', at: '/lab?beside=topology', fixture: { cut: ['h2/storage'] } },
   { name: 'events', at: '/lab/events', fixture: degraded, then: async (page) => void (await page.getByRole('row').nth(2).click()) },
   { name: 'tasks-empty', at: '/lab/tasks' },
@@ -141,6 +159,42 @@ const shots: Shot[] = [
   },
   { name: 'recording', at: '/lab', fixture: { recording: true, offline: true, offlineForMs: 86_400_000 * 3 } },
 ]
+
+const editorOf = (page: Page) => page.locator('main textarea')
+
+/** Loads the whole declaration and adds a network, changes a rule. */
+async function editNetwork(page: Page): Promise<void> {
+  await page.locator('main button', { hasText: /declaration|声明/ }).click()
+  await editorOf(page).waitFor()
+  const text = await editorOf(page).inputValue()
+  const edited = text
+    .replace('routers:', '  - {name: queue, vpc: shop, subnet: 10.20.4.0/24, gateway: 10.20.4.1}\nrouters:')
+    .replace('match: {proto: tcp, dport: 22}', 'match: {proto: tcp, dport: [22, 23]}')
+    .replace(/(name: cache-2, .*)host: h\d/, '$1host: h1')
+  await editorOf(page).fill(edited)
+  await page.waitForTimeout(1200)
+}
+
+async function breakNetwork(page: Page): Promise<void> {
+  await editNetwork(page)
+  const text = await editorOf(page).inputValue()
+  await editorOf(page).fill(text.replace('10.20.4.1}', '10.20.9.1}').replace('ip: 10.20.1.11', 'ip: 10.20.1.12').replace('network: db, direction: in', 'network: dbb, direction: in'))
+  await page.waitForTimeout(1200)
+}
+
+async function applyNetwork(page: Page): Promise<void> {
+  await editNetwork(page)
+  await page.locator('main button.bg-fill, main button.bg-danger-fill').last().click()
+  await page.waitForTimeout(5200)
+}
+
+async function openForm(page: Page, nth: number): Promise<void> {
+  await page.getByRole('button', { name: /^(Edit…|编辑…)$/ }).click()
+  await editorOf(page).waitFor()
+  await page.getByRole('button', { name: /^(Add|添加)$/ }).click()
+  await page.getByRole('menuitem').nth(nth).click()
+  await page.getByRole('dialog').waitFor()
+}
 
 async function runTasks(page: Page): Promise<void> {
   await page.evaluate(() => (location.hash = '#/lab/host/h3'))

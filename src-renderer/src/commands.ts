@@ -8,6 +8,7 @@ import { overlays } from './state/overlays.svelte.ts'
 import type { Screen } from './state/place.ts'
 import { settings, themes } from './state/settings.svelte.ts'
 import { traces } from './state/traces.svelte.ts'
+import { virtual } from './state/virtual.svelte.ts'
 import { layers } from './topology/layers.ts'
 
 /** A verb of the window: in the palette, and by its keys where it has any. */
@@ -40,7 +41,8 @@ export const keysOf = (screen: Screen): string | undefined => screenKeys[screen 
 export function currentHost(): string | undefined {
   const { selection, place } = navigation
   if (selection?.kind === 'host') return selection.id
-  if (selection && ['nic', 'disk', 'module', 'path', 'link'].includes(selection.kind)) return selection.id.split('/')[0]
+  if (selection?.kind === 'port') return virtual.view.port.get(selection.id)?.host
+  if (selection && ['nic', 'disk', 'module', 'path', 'link', 'forwarding'].includes(selection.kind)) return selection.id.split('/')[0]
   return place.screen === 'host' ? place.host : undefined
 }
 

@@ -56,12 +56,8 @@ function checkMatch(draft: Draft, { name, match }: Acl): AclSpace | null {
     if (cidr === undefined) continue
     checkCidr(draft, 'acl', name, ['match', key], cidr)
     if (aclSpaceOf({ proto, src: cidr }).families.size > 0) continue
-    const family = parseCidr(cidr)!.family
-    never(
-      key,
-      `Protocol ${proto} does not go with ${cidr}`,
-      `Write proto ${family === 6 ? 'icmp6' : 'icmp'}, or an IPv${family === 6 ? 4 : 6} network.`,
-    )
+    const [own, other] = parseCidr(cidr)!.family === 6 ? ['icmp6', 'IPv4'] : ['icmp', 'IPv6']
+    never(key, `Protocol ${proto} does not go with ${cidr}`, `Write proto ${own}, or an ${other} network.`)
   }
   if (src !== undefined && dst !== undefined && parseCidr(src)!.family !== parseCidr(dst)!.family) {
     never('dst', `${src} and ${dst} are of different families`, 'Write two of the same family, or leave one out.')
@@ -71,14 +67,11 @@ function checkMatch(draft: Draft, { name, match }: Acl): AclSpace | null {
     const ports = match[key]
     if (ports === undefined) continue
     if (!hasPorts(space)) {
-      never(
-        key,
-        proto === undefined ? `${key} without proto` : `Protocol ${proto} has no ports`,
-        `Write proto tcp, udp or 132 (SCTP), or leave out ${key}.`,
-      )
+      const message = proto === undefined ? `${key} without proto` : `Protocol ${proto} has no ports`
+      never(key, message, `Write proto tcp, udp or 132 (SCTP), or leave out ${key}.`)
     }
-    if (typeof ports !== 'number' && ports[0] > ports[1])
-      never(key, `The range from ${ports[0]} to ${ports[1]} is empty`, `Write [${ports[1]}, ${ports[0]}].`)
+    if (typeof ports === 'number' || ports[0] <= ports[1]) continue
+    never(key, `The range from ${ports[0]} to ${ports[1]} is empty`, `Write [${ports[1]}, ${ports[0]}].`)
   }
   return possible ? space : null
 }
@@ -101,9 +94,10 @@ function checkOwnSide(draft: Draft, { name, direction, match }: Acl, space: AclS
   return false
 }
 
-const [broadcast4, multicast4, multicast6, linkLocal6] = ['255.255.255.255/32', '224.0.0.0/4', 'ff00::/8', 'fe80::/10'].map((text) =>
-  parseCidr(text)!,
-)
+const broadcast4 = parseCidr('255.255.255.255/32')!
+const multicast4 = parseCidr('224.0.0.0/4')!
+const multicast6 = parseCidr('ff00::/8')!
+const linkLocal6 = parseCidr('fe80::/10')!
 
 /** What a network or port receives can be for any of these, what it sends can be from any of these. What nearly always suffices comes first. */
 function* ownPrefixes(draft: Draft, direction: Acl['direction'], { network, port }: Target): Generator<Cidr, undefined> {
@@ -117,10 +111,10 @@ function* ownPrefixes(draft: Draft, direction: Acl['direction'], { network, port
     six ||= allowed.family === 6
     yield allowed
   }
-  if (six) yield linkLocal6!
+  if (six) yield linkLocal6
   if (direction === 'out') return
   const [{ last }] = network.prefixes as [Cidr]
-  yield* [cidrAround({ family: 4, value: last }), broadcast4!, multicast4!, ...(six ? [multicast6!] : [])]
+  yield* [cidrAround({ family: 4, value: last }), broadcast4, multicast4, ...(six ? [multicast6] : [])]
   // What is routed to one of these ports is for whatever lies behind it.
   const vias = new Set(addresses)
   for (const { to, via } of draft.routerOf.get(network.name)?.routes ?? []) if (vias.has(via)) yield parseCidr(to)!

@@ -110,9 +110,11 @@ function checkPort(draft: Draft, port: Port): void {
   if (draft.isDeclared('port', name) && !draft.hosts.includes(host)) {
     draft.report('port', name, ['host'], `There is no host ${host}`, `Choose one of the cluster's: ${draft.hosts.join(', ') || 'it has none'}.`)
   }
+  const seen = new Set<string>()
   for (const [index, cidr] of allow.entries()) {
     checkCidr(draft, 'port', name, ['allow', index], cidr)
-    if (allow.indexOf(cidr) < index) draft.report('port', name, ['allow', index], `${cidr} is there twice`, 'Say it once.')
+    if (seen.has(cidr)) draft.report('port', name, ['allow', index], `${cidr} is there twice`, 'Say it once.')
+    seen.add(cidr)
   }
 }
 
@@ -124,15 +126,9 @@ function checkDuplicateAddresses(draft: Draft, network: DraftNetwork): void {
       const address = port[field]
       if (address === undefined) continue
       const owner = owners.get(address)
+      const message = `${address} is in network ${network.name} already the address of ${owner}`
       if (owner === undefined) owners.set(address, `port ${port.name}`)
-      else
-        draft.report(
-          'port',
-          port.name,
-          [field],
-          `${address} is in network ${network.name} already the address of ${owner}`,
-          'Choose one that is free there.',
-        )
+      else draft.report('port', port.name, [field], message, 'Choose one that is free there.')
     }
   }
 }

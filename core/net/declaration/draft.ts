@@ -36,14 +36,9 @@ export class Draft {
     for (const kind of networkKinds) {
       const places = new Map<string, number>()
       for (const [index, { name }] of declaration[`${kind}s`].entries()) {
-        if (!places.has(name)) places.set(name, index)
-        else
-          this.#reportAt(
-            [`${kind}s`, index, 'name'],
-            [`${kind}s`, index, 'name'],
-            `There is another ${kind} ${name} in this document`,
-            'Name each once.',
-          )
+        const place = [`${kind}s`, index, 'name']
+        if (places.has(name)) this.#reportAt(place, place, `There is another ${kind} ${name} in this document`, 'Name each once.')
+        else places.set(name, index)
       }
       this.#places.set(kind, places)
     }
@@ -83,10 +78,8 @@ export class Draft {
       this.report(kind, name, field, `The ${what} is deleted by this plan`, `Declare the ${what} too, or delete what needs it, or do not prune.`)
       return
     }
-    const meant = nearest(
-      missing.name,
-      this.network[list].map((one) => one.name),
-    )
+    const known = this.network[list].map((one) => one.name)
+    const meant = nearest(missing.name, known)
     this.report(kind, name, field, `There is no ${what}`, meant === null ? `Declare the ${what}.` : `Write ${meant}, or declare the ${what}.`)
   }
 

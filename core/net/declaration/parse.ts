@@ -1,4 +1,4 @@
-import { type z } from 'zod'
+import type { z } from 'zod'
 import { nameSchema } from '../../model/common.ts'
 import { nearest } from './nearest.ts'
 import { lineAt, pathOf, refusalOf, type Place, type Problem } from './problems.ts'

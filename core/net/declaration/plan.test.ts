@@ -217,6 +217,45 @@ ports:
   })
 })
 
+test('planning takes time in proportion to the number of ports', () => {
+  const declarationOf = (count: number): Declaration => {
+    const networks = Array.from({ length: count / 50 }, (_, index) => ({
+      name: `n${index}`,
+      vpc: `v${index % 5}`,
+      subnet: `10.${index >> 8}.${index & 255}.0/24`,
+    }))
+    const ports = Array.from({ length: count }, (_, index): Declaration['ports'][number] => {
+      const network = networks[index % networks.length]!
+      return {
+        name: `p${index}`,
+        network: network.name,
+        ip: network.subnet.replace('0/24', `${10 + Math.floor(index / networks.length)}`),
+        host: `h${1 + (index % 3)}`,
+        attach: { kind: 'netns' },
+      }
+    })
+    const acls = ports.map(({ name }): Declaration['acls'][number] => ({
+      name,
+      port: name,
+      direction: 'in',
+      priority: 1,
+      match: { proto: 'tcp', dport: 22 },
+      action: 'drop',
+    }))
+    return { vpcs: [], networks, routers: [], peerings: [], acls, ports }
+  }
+  const [few, many] = [declarationOf(1000), declarationOf(16_000)]
+  const cpuMsOf = (declaration: Declaration): number => {
+    const before = process.threadCpuUsage().user
+    planNetwork(emptyVirtualNetwork, declaration, { hosts, prune: false })
+    return (process.threadCpuUsage().user - before) / 1000
+  }
+  const rounds = Array.from({ length: 3 }, () => [cpuMsOf(few), cpuMsOf(many)] as const)
+  const [fewMs, manyMs] = [0, 1].map((which) => Math.min(...rounds.map((round) => round[which]!))) as [number, number]
+  // 16 times as many; were it quadratic, it would take 256 times as long.
+  expect(manyMs / fewMs).toBeLessThan(80)
+})
+
 describe('whatever is declared', () => {
   const apply = (current: VirtualNetwork, declaration: Declaration, prune: boolean): NetworkPlan =>
     planNetwork(current, declaration, { hosts, prune })

@@ -52,7 +52,7 @@ export interface PipelineResult {
   packetIns: PacketIn[]
 }
 
-/** MAX_RECIRC_DEPTH of OVS's userspace datapath; the kernel's bound is lower but counts otherwise. */
+/** MAX_RECIRC_DEPTH of OVS's userspace datapath, where taking off a tunnel's header counts as one. The kernel's bounds are others. */
 const maxRecirculations = 6
 
 /**
@@ -64,7 +64,7 @@ export function runPipeline(tables: FlowTables, frame: Uint8Array, { inPort, tun
   key[at.inPort] = inPort
   if (tunnel) writeTunnel(key, tunnel)
   const packet: Packet = { frame: { bytes: frame, ...extract(frame, key) }, ct: untracked }
-  const execution = new Execution(tables, conntrack, nowMs)
+  const execution = new Execution(tables, conntrack, nowMs, tunnel ? 1 : 0)
   execution.run(translate(tables, 0, key, false), packet)
   return execution.result
 }
@@ -80,12 +80,13 @@ class Execution {
   #tables: FlowTables
   #conntrack: Conntrack
   #nowMs: number
-  #recirculations = 0
+  #recirculations: number
 
-  constructor(tables: FlowTables, conntrack: Conntrack, nowMs: number) {
+  constructor(tables: FlowTables, conntrack: Conntrack, nowMs: number, recirculations: number) {
     this.#tables = tables
     this.#conntrack = conntrack
     this.#nowMs = nowMs
+    this.#recirculations = recirculations
   }
 
   run(operations: readonly Operation[], packet: Packet): void {

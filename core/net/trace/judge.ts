@@ -121,17 +121,29 @@ export function partingOf(simulated: TraceResult, live: TraceResult, ownerOf: (c
   const length = Math.max(simulated.hops.length, live.hops.length)
   for (let index = 0; index < length; index++) {
     const [to, is] = [simulated.hops[index], live.hops[index]]
-    const expected = (to?.cookies ?? []).find((cookie) => !is?.cookies.includes(cookie))
-    const found = (is?.cookies ?? []).find((cookie) => !to?.cookies.includes(cookie))
+    const [toMeet, met] = [to?.cookies ?? [], is?.cookies ?? []]
+    const at = [...toMeet, ...met].findIndex((_, flow) => toMeet[flow] !== met[flow])
+    const [expected, found] = [toMeet[at], met[at]]
     const alike =
       to && is && to.host === is.host && to.device === is.device && to.action === is.action && expected === undefined && found === undefined
     if (alike) continue
-    const at = is ?? to!
+    const hop = is ?? to!
     const object = (expected !== undefined ? ownerOf(expected) : null) ?? (found !== undefined ? ownerOf(found) : null)
-    return { n: at.n, leg: at.leg, host: at.host, device: at.device, object, message: partingWords(to, is, object) }
+    return { n: hop.n, leg: hop.leg, host: hop.host, device: hop.device, object, message: partingWords(to, is, object) }
   }
   const { n, leg, host, device } = live.hops.at(-1) ?? simulated.hops.at(-1)!
   return { n, leg, host, device, object: null, message: `It is to be ${words(simulated)} and is ${words(live)}.` }
+}
+
+/**
+ * A live trace that is dropped where it should not be is dropped for what is missing or altered there, whatever the flow says that it came
+ * to instead.
+ */
+export function blameParting(live: TraceResult, parting: Parting | null): TraceResult {
+  if (!parting || !live.drop || live.drop.host !== parting.host || parting.device !== 'br-int') return live
+  const { host, device, object, message } = parting
+  const hint = `${message} The agent of ${host} puts that right by itself within seconds; see its events for what it found.`
+  return { ...live, drop: { host, device, reason: 'flow-missing', object: object ?? live.drop.object, hint } }
 }
 
 function partingWords(to: TraceHop | undefined, is: TraceHop | undefined, object: string | null): string {

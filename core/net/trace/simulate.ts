@@ -10,7 +10,7 @@ import { parseFrame } from '../packet/parse.ts'
 import type { Packet } from '../packet/packet.ts'
 import { allowAnyway, hintOf } from './hints.ts'
 import { explainSteps, HopList } from './hops.ts'
-import { addressLike, answerTo, askedFor, describe, questionFor, requestedFrame, simulatedMarks, type GuestPort } from './packets.ts'
+import { addressLike, answerTo, askedFor, describe, questionFor, requestedFrame, simulatedMarks, type GuestPort, type Marks } from './packets.ts'
 import { passUnderlay } from './underlay.ts'
 import { unknownHost, type Connections, type World } from './world.ts'
 
@@ -30,6 +30,19 @@ const maxTunnels = 4
  */
 export function traceSimulated(world: World, request: TraceRequest): TraceResult {
   return new Simulation(world, request).run()
+}
+
+/** The frame that a live trace puts in, and what it is known by again. */
+export interface PreparedTrace {
+  from: GuestPort
+  /** Address that is meant. */
+  to: string
+  frame: Uint8Array
+}
+
+/** What the sender of a request would send, with other marks than a simulated trace; null when it would not get to know whom to send it to. */
+export function prepareTrace(world: World, request: TraceRequest, marks: Marks, payload: Uint8Array): PreparedTrace | null {
+  return new Simulation(world, request).prepare(marks, payload)
 }
 
 class Simulation {
@@ -77,6 +90,20 @@ class Simulation {
       return this.#delivered()
     }
     return this.#answer(from, there.to, packet, there.frame)
+  }
+
+  prepare(marks: Marks, payload: Uint8Array): PreparedTrace | null {
+    const from = this.#guest(this.#request.from)
+    const to = this.#destination(from)
+    const asked = this.#request.proto === 'arp' ? to : askedFor(from, to)
+    if (asked === null) return null
+    const resolved = this.#request.proto === 'arp' ? { mac: from.port.mac } : this.#resolve(from, asked)
+    if ('drop' in resolved) return null
+    return {
+      from,
+      to,
+      frame: requestedFrame(this.#request, from, to, resolved.mac, marks, this.#request.sizeBytes === undefined ? payload : undefined),
+    }
   }
 
   /** The way back, for packets that a system answers by itself. */
