@@ -46,6 +46,7 @@ const accounts = [
   ['Debian-snmp', 953, '/var/lib/snmp'],
   ['etcd', 954, '/var/lib/etcd'],
   ['keepalived_script', 955, '/var/lib/keepalived'],
+  ['tcpdump', 956, '/nonexistent'],
 ] as const
 
 /** Programs that Debian reaches through an alternative that an installation script sets. */

@@ -59,6 +59,8 @@ export async function* tapSession(options: TapSessionOptions): AsyncGenerator<Ta
       () => tell({ type: 'armed', point: id, failure: null }),
       (cause: Error) => tell({ type: 'armed', point: id, failure: cause.message }),
     )
+    // One that ends before its time, e.g. with its device, is told at once.
+    void tap.ended.then((counts) => over || tell({ type: 'ended', point: id, ...counts }))
   }
   try {
     while (!over && leftBytes > 0) {
@@ -67,6 +69,7 @@ export async function* tapSession(options: TapSessionOptions): AsyncGenerator<Ta
     }
     // A reader that went away is told nothing more.
     if (signal?.aborted) return
+    over = true
     const counts = await Promise.all(taps.map(async ({ id, tap }) => ({ id, ...(await tap.end()) })))
     yield* waiting.splice(0)
     for (const { id, captured, lost } of counts) {

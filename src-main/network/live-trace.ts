@@ -166,7 +166,10 @@ class Watch implements Disposable {
     if (event.type === 'armed') {
       if (event.failure === null) this.standing.add(event.point)
       else this.blind.set(event.point, event.failure)
-    } else if (event.type === 'packet') {
+    } else if (event.type === 'ended') {
+      this.standing.delete(event.point)
+      this.blind.set(event.point, 'its tap has ended')
+    } else {
       const sighted = sight(fromHex(event.frame), mark)
       if (!sighted) return
       const slash = event.point.indexOf('/')
