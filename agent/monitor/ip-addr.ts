@@ -11,6 +11,9 @@ const linkSchema = z.object({
   addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number().optional() })).default([]),
 })
 
+/** The virtual switch's own devices, agent/network: a port's cable and the error port. The network module tells of them. */
+const virtualPort = /^hf(\d+|-icmp)$/
+
 /** Which planes a host is on, by its configuration. */
 export interface PlaneConfig {
   addresses: Partial<Record<Plane, string | undefined>>
@@ -31,7 +34,7 @@ export function parseIpAddr(text: string, host: string, config: PlaneConfig): Ni
   if (!Array.isArray(listed)) return null
   return listed.flatMap((entry) => {
     const parsed = linkSchema.safeParse(entry)
-    if (!parsed.success || parsed.data.link_type !== 'ether') return []
+    if (!parsed.success || parsed.data.link_type !== 'ether' || virtualPort.test(parsed.data.ifname)) return []
     const link = parsed.data
     const mac = macSchema.safeParse(link.address)
     if (!mac.success) return []

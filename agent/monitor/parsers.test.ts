@@ -27,6 +27,12 @@ describe('ip -j addr', () => {
     ])
   })
 
+  it('leaves out the cables of virtual ports', () => {
+    const link = (ifname: string) => ({ ifname, flags: ['UP'], mtu: 1450, operstate: 'UP', link_type: 'ether', address: '02:00:00:00:00:01' })
+    const nics = parseIpAddr(JSON.stringify(['hf256', 'hf-icmp', 'hfa1', 'eth0'].map(link)), 'h1', { addresses: {}, nics: {} })
+    expect(nics?.map((nic) => nic.name)).toEqual(['hfa1', 'eth0'])
+  })
+
   it.each([
     ['UP', [], 'up'],
     ['DOWN', ['UP', 'LOWER_UP'], 'down'],

@@ -8,6 +8,7 @@ import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
 import { indexNetwork } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
 import { tunnelMacOf } from '../../core/net/trace/build-world.ts'
+import { sameJson } from '../../core/sync/same-json.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -19,6 +20,9 @@ import { findUnderlay, type Underlay } from './underlay.ts'
 
 const firstRetryMs = 500
 const longestRetryMs = 10_000
+
+/** How soon a guest that went away is told of. */
+const carrierPeriodMs = 1000
 
 /** What is to be in place. */
 export interface Wanted {
@@ -51,7 +55,7 @@ export class Forwarder {
   #last: Forwarding | null = null
   #repairs = 0
   #lastTakeoverMs = -1
-  #watching: Disposable | null = null
+  #watching: Disposable[] = []
 
   constructor(options: ForwarderOptions) {
     this.#options = options
@@ -69,21 +73,28 @@ export class Forwarder {
   /** Begins to act. */
   start(): void {
     this.#stopped = false
-    this.#watching ??= this.switch.watch(
-      (status) => {
-        if (status.lastTakeover) this.#sawTakeover(status.lastTakeover)
-        this.look()
-      },
-      (cause) => this.#options.logger.error('the keeper of the switch could not be started', { cause }),
-    )
+    const { env, logger, config } = this.#options
+    this.#watching = [
+      this.switch.watch(
+        (status) => {
+          if (status.lastTakeover) this.#sawTakeover(status.lastTakeover)
+          this.look()
+        },
+        (cause) => logger.error('the keeper of the switch could not be started', { cause }),
+      ),
+      env.every(carrierPeriodMs, () => {
+        if (!this.#last || !this.#wanted) return
+        const { changedAtMs: _changedAtMs, ...last } = this.#last
+        this.#report({ ...last, portsDown: portsDown(this.#wanted.network, config.host) })
+      }),
+    ]
     this.look()
   }
 
   /** Stops acting, when the pass that runs is over; what is in place stays. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#watching?.[Symbol.dispose]()
-    this.#watching = null
+    for (const watching of this.#watching.splice(0)) watching[Symbol.dispose]()
     this.#retry?.[Symbol.dispose]()
     await this.#working
   }
@@ -174,16 +185,16 @@ export class Forwarder {
     this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs)
   }
 
-  #report(found: Omit<Forwarding, 'host' | 'repairs' | 'switchRestarts' | 'changedAtMs'>): void {
+  #report(found: Partial<Forwarding>): void {
     const { env, config, onForwarding } = this.#options
     const now = { ...found, host: config.host, repairs: this.#repairs, switchRestarts: this.switch.status()?.restarts ?? 0 } as Omit<
       Forwarding,
       'changedAtMs'
     >
     const { changedAtMs, ...before } = this.#last ?? { changedAtMs: 0 }
-    const same = JSON.stringify(before) === JSON.stringify(now)
+    const same = sameJson(before, now)
     this.#last = { ...now, changedAtMs: same ? changedAtMs : Math.max(0, Math.trunc(env.wallMs())) } as Forwarding
-    onForwarding(this.#last)
+    if (!same) onForwarding(this.#last)
   }
 
   #sawDrift(drift: Drift, network: VirtualNetwork): void {

@@ -34,6 +34,7 @@ await runModule({
     get: os.get.use(viewer).handler(() => network.current()),
     apply: os.apply.use(operator).handler(({ input }) => network.apply(input.declaration, input)),
     placement: os.placement.use(viewer).handler(async ({ input }) => ({ hosts: await network.placement(input.revision, input.waitMs) })),
+    failover: os.failover.use(operator).handler(() => network.failover()),
     flows: os.flows.use(viewer).handler(async () => ({ flows: await network.probe.flows() })),
     explain: os.explain.use(viewer).handler(async ({ input }) => ({ text: await network.probe.explain(input.port, input.frame) })),
     inject: os.inject.use(operator).handler(async ({ input }) => ({ atUs: await network.probe.inject(input.port, input.frame) })),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { HostPlacement } from '../../core/contract/agent/network.ts'
+import type { Failover, HostPlacement } from '../../core/contract/agent/network.ts'
 import type { Env } from '../../core/env.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Forwarding, VirtualNetwork } from '../../core/model/network.ts'
@@ -112,6 +112,11 @@ export class NetworkModule {
       if (all || remainingMs <= 0) return hosts
       await this.#desired.changed(remainingMs)
     }
+  }
+
+  async failover(): Promise<Failover> {
+    const { outageMs, connectionsCut, way } = await this.#forwarder.switch.failover()
+    return { outageMs, connectionsCut, way }
   }
 
   #mustBeReady(): void {

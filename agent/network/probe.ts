@@ -64,9 +64,8 @@ export class Probe {
     ].join(',')
     for (const name of names) {
       const zone = this.#forwarder.localPort(name).number
-      const datapath = (await this.#forwarder.switch.datapath()) === 'kernel' ? 'system@ovs-system' : 'dummy@ovs-dummy'
       // There may be none: then there is nothing to forget.
-      await this.#forwarder.switch.control('dpctl/flush-conntrack', datapath, `zone=${zone}`, tuple).catch(() => undefined)
+      await this.#forwarder.switch.control('dpctl/flush-conntrack', `zone=${zone}`, tuple).catch(() => undefined)
     }
   }
 

@@ -58,7 +58,7 @@ export class DummySwitch {
   }
 
   async #start(): Promise<void> {
-    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:off']
+    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:warn', '--log-file=/tmp/ofx/vs.log']
     const db = `${this.#dir}/db.sock`
     await this.#run(['bin/ovsdb-tool', 'create', `${this.#dir}/conf.db`, `${this.#usr}/share/openvswitch/vswitch.ovsschema`])
     this.#daemon(['sbin/ovsdb-server', `--remote=punix:${db}`, `--unixctl=${this.#dir}/db.ctl`, ...quiet, `${this.#dir}/conf.db`])
@@ -79,7 +79,6 @@ export class DummySwitch {
     await this.#control.call('netdev-dummy/ip4addr', 'br-phy', `${underlay.ip}/24`)
     // Routes of the underlay are chosen by pkt_mark, too.
     for (const mark of pktMarks) await this.#control.call('ovs/route/add', '192.0.2.0/24', 'br-phy', `pkt_mark=${mark}`)
-    for (const [ip, mac] of Object.entries(underlay.ends)) await this.#control.call('tnl/neigh/set', 'br-phy', ip, mac)
     await this.#run(['bin/ovs-ofctl', 'add-flow', `unix:${this.#dir}/br-phy.mgmt`, 'actions=NORMAL'])
     await this.#run(['bin/ovs-ofctl', 'add-flow', `unix:${this.#dir}/br-mark.mgmt`, 'in_port=1,actions=output:2'])
     await this.#ofctl('add-meter', 'meter=1,pktps,band=type=drop,rate=1000000')
@@ -126,6 +125,8 @@ export class DummySwitch {
     await this.#ofctl('replace-flows', file)
     await this.#control.call('revalidator/purge')
     await this.#control.call('dpctl/flush-conntrack')
+    // They age with the clock that passes.
+    for (const [ip, mac] of Object.entries(underlay.ends)) await this.#control.call('tnl/neigh/set', 'br-phy', ip, mac)
     const dump = await this.#ofctl('dump-flows', '--no-stats', '--no-names')
     return dump
       .split('\n')

@@ -30,6 +30,28 @@ export function randomFlows(chance: Chance): Flow[] {
   return flows
 }
 
+/** A pipeline that asks conntrack of every packet, commits what is new or not, and writes what it was told into the packet. */
+export function trackingFlows(chance: Chance): Flow[] {
+  const flow = (table: number, priority: number, match: string, actions: string): Flow => ({ table, priority, cookie: '0x3', match, actions })
+  const tell = [
+    'NXM_NX_CT_STATE[0..7]->NXM_OF_ETH_SRC[0..7]',
+    'NXM_NX_CT_MARK[0..7]->NXM_OF_ETH_SRC[8..15]',
+    'NXM_NX_CT_LABEL[0..7]->NXM_OF_ETH_SRC[16..23]',
+  ]
+  const told = [...tell.map((bits) => `move:${bits}`), 'output:6'].join(',')
+  const zone = chance.pick(zones)
+  const exec = chance.is(0.5) ? `,exec(set_field:${chance.int(1, 3)}->ct_mark,set_field:0x${chance.int(1, 3)}/0xf->ct_label)` : ''
+  const commit = `ct(commit,zone=${zone}${exec})`
+  return ['ip', 'ipv6'].flatMap((family) => [
+    flow(0, 1, family, `ct(table=1,zone=${zone})`),
+    flow(1, 5, `${family},ct_state=+new`, chance.is(0.8) ? `${told},${commit}` : told),
+    flow(1, 4, `${family},ct_state=+est`, chance.is(0.2) ? `${told},${commit}` : told),
+    // Not a new connection, but committed as if it were.
+    flow(1, 3, `${family},ct_state=-inv`, chance.is(0.5) ? `${told},${commit}` : told),
+    flow(1, 2, family, told),
+  ])
+}
+
 function randomFlow(chance: Chance, table: number, priority: number): Flow {
   const type = chance.pick(['any', 'arp', 'ip', 'ip', 'ipv6'] as const)
   const protocols = type === 'ip' ? (['tcp', 'udp', 'icmp', 'sctp', null] as const) : (['tcp', 'udp', 'icmp', 'ns', 'na', null] as const)
@@ -67,9 +89,18 @@ function randomMatch(chance: Chance, sure: Sure): string {
     )
   const candidates = [...anyFields(chance, sure), ...typeFields(chance, sure)]
   for (let count = chance.pick([0, 0, 1, 1, 2]); count > 0 && candidates.length > 0; count--) {
-    parts.push(candidates.splice(chance.int(0, candidates.length - 1), 1)[0]!)
+    const part = chance.pick(candidates)
+    if (parts.every((other) => fieldOf(other) !== fieldOf(part))) parts.push(part)
   }
-  return [...new Set(parts)].join(',')
+  return parts.join(',')
+}
+
+/** One place in a packet has one value: xreg0 is reg0 and reg1. */
+function fieldOf(part: string): string {
+  return part
+    .split('=')[0]!
+    .replace(/^x?reg\d$/, 'reg')
+    .replace('dl_vlan', 'vlan_tci')
 }
 
 function anyFields(chance: Chance, { tagged }: Sure): string[] {

@@ -1,7 +1,7 @@
 import { buildFrame } from '../../core/net/packet/build.ts'
-import { concatBytes, parseMac, write16 } from '../../core/net/packet/bytes.ts'
-import { ip6Bytes } from '../../core/net/packet/build.ts'
+import { concatBytes, parseIp6Bytes, parseMac, write16 } from '../../core/net/packet/bytes.ts'
 import { buildIcmpError } from '../../core/net/packet/icmp-error.ts'
+import { parseFrame } from '../../core/net/packet/parse.ts'
 import {
   etherTypes,
   extensionTypes,
@@ -23,6 +23,7 @@ export function randomFrame(chance: Chance, earlier: readonly Uint8Array[]): Uin
     [3, () => buildFrame(neighbourPacket(chance))],
     [2, () => icmpError(chance, earlier)],
     [1, () => oddFrame(chance)],
+    [12, () => goneOn(chance, earlier)],
   )
   return damaged(chance, frame)
 }
@@ -142,7 +143,7 @@ function neighbourPacket(chance: Chance): Packet {
     etherType: etherTypes.ip6,
     ip: { version: 6, src: chance.pick([...ip6s, '::']), dst: chance.pick(ip6s), protocol: 58, ttl: 255, tos: 0, label: 0, extensions: [] },
     transport: { kind: 'icmp6', type: chance.pick([135, 135, 136]), code: chance.is(0.95) ? 0 : 1, rest: chance.pick([0, 0x6000_0000, 0x1234_5678]) },
-    payload: chance.is(0.95) ? concatBytes(ip6Bytes(chance.pick(ip6s)), ...options) : chance.bytes(chance.int(0, 15)),
+    payload: chance.is(0.95) ? concatBytes(parseIp6Bytes(chance.pick(ip6s))!, ...options) : chance.bytes(chance.int(0, 15)),
   }
 }
 
@@ -151,6 +152,29 @@ function icmpError(chance: Chance, earlier: readonly Uint8Array[]): Uint8Array {
   const about = earlier.length > 0 ? chance.pick(earlier) : buildFrame(ipPacket(chance))
   const from = { mac: chance.pick(macs), ip4: chance.pick(ip4s), ip6: chance.pick(ip6s) }
   return buildIcmpError(about, { kind, mtuBytes: 1400 }, from) ?? buildFrame(ipPacket(chance))
+}
+
+/** The next packet of an earlier one's conversation, from either side. */
+function goneOn(chance: Chance, earlier: readonly Uint8Array[]): Uint8Array {
+  const before = earlier.length > 0 ? parseFrame(chance.pick(earlier)) : null
+  const { ip, transport } = before ?? {}
+  if (!before || !ip || !transport) return buildFrame(ipPacket(chance))
+  const back = chance.is(0.6)
+  const ends = <T extends { src: string; dst: string }>(from: T): T => (back ? { ...from, src: from.dst, dst: from.src } : from)
+  return buildFrame({ ...ends(before), ip: ends(ip), transport: answered(chance, transport, back) })
+}
+
+function answered(chance: Chance, before: Tcp | Udp | Icmp, back: boolean): Tcp | Udp | Icmp {
+  if ('type' in before) {
+    const types: Record<number, number> = { 8: 0, 0: 8, 128: 129, 129: 128, 13: 14, 15: 16 }
+    return { ...before, type: back ? (types[before.type] ?? before.type) : before.type }
+  }
+  const ports = back ? { sport: before.dport, dport: before.sport } : {}
+  if (before.kind === 'udp') return { ...before, ...ports }
+  const near = (number: number): number => (number + chance.pick([0, 0, 0, 1, 1, 2, 100, -1, 70_000])) >>> 0
+  const flags = before.flags === 2 && back && chance.is(0.7) ? 18 : chance.pick(tcpFlagSets)
+  const [seq, ack] = back ? [near(before.ack), near(before.seq)] : [near(before.seq), near(before.ack)]
+  return { ...before, ...ports, seq, ack, flags, window: chance.pick([0, 1, 100, 1000, 0xffff]) }
 }
 
 /** Frames of other types: IEEE 802.3 with and without SNAP, LLDP, experimental. */

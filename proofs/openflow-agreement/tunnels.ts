@@ -1,4 +1,4 @@
-import type { Output, Tunnel } from '../../core/net/openflow/pipeline.ts'
+import type { Tunnel } from '../../core/net/openflow/pipeline.ts'
 import { buildFrame } from '../../core/net/packet/build.ts'
 import { concatBytes, fromHex, macAt, read16, read32, toHex, write16, write32 } from '../../core/net/packet/bytes.ts'
 import { etherTypes, protocols } from '../../core/net/packet/packet.ts'
@@ -45,19 +45,19 @@ export function encapsulated(port: number, { id, src, dst }: Tunnel, frame: Uint
   })
 }
 
-/** What left by the underlay: by which tunnel, and `ID FAR-END FRAME`. */
+/** What left by the underlay: by which tunnel, and its `tunnelText`. */
 export function readOuter(hex: string): { port: number | string; text: string } {
   const bytes = fromHex(hex)
   const end = Object.entries(underlay.ends).find(([, mac]) => mac === macAt(bytes, 0))?.[0]
   if (bytes[23] === protocols.udp && read16(bytes, 36) === vxlanPort) {
-    return { port: tunnelPorts.vxlan, text: `${read32(bytes, 46) >>> 8} ${end} ${toHex(bytes.subarray(50))}` }
+    return { port: tunnelPorts.vxlan, text: tunnelText(read32(bytes, 46) >>> 8, end, toHex(bytes.subarray(50))) }
   }
   if (bytes[23] === 47 && read32(bytes, 34) === greFlags)
-    return { port: tunnelPorts.gre, text: `${read32(bytes, 38)} ${end} ${toHex(bytes.subarray(42))}` }
+    return { port: tunnelPorts.gre, text: tunnelText(read32(bytes, 38), end, toHex(bytes.subarray(42))) }
   return { port: 'phy', text: hex }
 }
 
-/** Whether an output by a tunnel leaves: to a far end that the underlay knows. */
-export function sentByTunnel({ port, tunnel }: Output): boolean {
-  return (port === tunnelPorts.vxlan || port === tunnelPorts.gre) && tunnel.dst in underlay.ends
+/** One frame by a tunnel: its key, its far end and what is inside. */
+export function tunnelText(id: number, end: string | undefined, frame: string): string {
+  return `${id} ${end} ${frame}`
 }

@@ -101,6 +101,13 @@ export const commands: Command[] = [
     load: async () => (await import('./commands/network.ts')).exportNetwork,
   },
   {
+    words: ['network', 'failover'],
+    help: 'has the standby of a host’s virtual switch take over',
+    args: [{ name: 'HOST' }],
+    options: [context],
+    load: async () => (await import('./commands/network.ts')).failover,
+  },
+  {
     words: ['trace'],
     help: 'where a packet goes, over every virtual and physical device, and why it goes no further',
     options: [

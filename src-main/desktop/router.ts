@@ -76,6 +76,7 @@ export function desktopRouter(services: ServiceParts) {
       export: os.network.export.handler(async () => ({ declaration: await network.export(current()) })),
       plan: os.network.plan.handler(({ input }) => network.plan(current(), input.declaration, input.prune)),
       apply: os.network.apply.handler(({ input }) => network.apply(changeable(), input)),
+      failover: os.network.failover.handler(({ input }) => network.failover(changeable(), input.host)),
       trace: os.network.trace.handler(({ input }) => traces.trace(current(), input)),
       reachability: os.network.reachability.handler(({ input }) => traces.reachability(current(), input)),
     },

@@ -1,3 +1,4 @@
+import type { Failover } from '../../core/contract/agent/network.ts'
 import type { NetworkApplied, NetworkPlanDoc } from '../../core/contract/desktop/network.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { parseEntity, type EntityKind } from '../../core/model/entity.ts'
@@ -8,6 +9,7 @@ import { planNetwork } from '../../core/net/declaration/plan.ts'
 import { isRecording, type Context } from '../contexts/contexts.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Clusters } from '../deploy/clusters.ts'
+import { apiPort } from '../deploy/places.ts'
 import type { Live } from '../desktop/live.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { mergeReports } from '../inventory/merge.ts'
@@ -102,6 +104,16 @@ export class NetworkService {
           if (waitMs === 0 || hosts.every((host) => host.revision !== null && host.revision >= revision)) return { revision, changes, hosts }
         }
       }),
+    )
+  }
+
+  async failover(context: Context, host: string): Promise<Failover> {
+    const { audit, clusters, inventory } = this.#services
+    const doc = (await inventory.reports(context.name, { only: ['host'] })).find(({ id }) => id === host)?.doc
+    const mgmt = (doc?.addresses as { mgmt?: string } | undefined)?.mgmt
+    if (mgmt === undefined) throw new HoldfastError('not-found', `There is no host ${host}`, 'See: holdfast status.', { host })
+    return await audit.around('network-failover', [`host/${host}`], {}, () =>
+      clusters.ask(context.name, [`${mgmt}:${apiPort}`], (agent) => agent.network.failover()),
     )
   }
 

@@ -271,9 +271,10 @@ function router(
           throw errors.busy({ message: 'The virtual network was changed since this plan was made', data: { hint: 'Look at the plan again, then apply it.' } })
         return network.apply(input.declaration, input.prune)
       }),
-      reachability: os.network.reachability.handler(({ errors }) => {
-        throw errors['not-supported']({ message: 'The fixture has no reachability', data: { hint: 'Use a lab.' } })
-      }),
+      reachability: os.network.reachability.handler(({ input: { vpc, proto, dport } }) => ({
+        ...tracer.reachability(network.network, vpc, { proto, dport }),
+        plan: null,
+      })),
       trace: os.network.trace.handler(({ input: { declaration, mode, ...request } }) =>
         tracer.trace(declaration === undefined ? network.network : network.plan(declaration, false).next, request, declaration === undefined ? mode : 'simulated'),
       ),

@@ -1,9 +1,13 @@
 /** TEST DOUBLE of live traces: what was computed, as if taps had seen it, with the faults that flows alone do not show. */
 import { HoldfastError } from '../../core/errors.ts'
 import type { VirtualNetwork } from '../../core/model/network.ts'
+import type { Entity } from '../../core/model/entity.ts'
 import type { TraceHop, TraceMode, TraceRequest, TraceResult } from '../../core/model/trace.ts'
+import { buildWorld } from '../../core/net/trace/build-world.ts'
+import { reachabilityOf, type Reachability } from '../../core/net/trace/reachability.ts'
+import { traceSimulated } from '../../core/net/trace/simulate.ts'
+import type { World } from '../../core/net/trace/world.ts'
 import type { FixtureCluster } from './fixture-cluster.ts'
-import { handTrace } from './fixture-hand-trace.ts'
 
 export interface TraceFaults {
   /** A host from whose switch somebody deleted a flow: live traces into it end there. */
@@ -46,8 +50,21 @@ export class FixtureTracer {
     return { ...live, mode: 'both', simulated, live, parted }
   }
 
+  reachability(network: VirtualNetwork, vpc: string, probe: Pick<TraceRequest, 'proto' | 'dport'>): Reachability {
+    return reachabilityOf(this.#world(network), vpc, probe)
+  }
+
   #simulated(network: VirtualNetwork, request: TraceRequest): TraceResult {
-    return handTrace(network, request, (host) => !this.#cluster.isUp(host))
+    return traceSimulated(this.#world(network), request)
+  }
+
+  #world(network: VirtualNetwork): World {
+    const entities = ['host', 'nic', 'neighbour', 'forwarding'].flatMap((kind) => this.#cluster.items(kind)) as unknown as Entity[]
+    return buildWorld({
+      network,
+      entities,
+      hostStates: new Map(this.#cluster.hostNames().map((host) => [host, this.#cluster.isUp(host) ? 'up' : 'down'])),
+    })
   }
 
   #live(simulated: TraceResult): TraceResult {

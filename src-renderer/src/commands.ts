@@ -76,7 +76,7 @@ export function commands(): Command[] {
     ...change,
     ...layers.map((layer): Command => ({
       id: `layer-${layer}`,
-      title: (m) => m.verb.layer(m.layer[layer]),
+      title: (m) => m.verb.layer(m.layer.name[layer]),
       group: 'actions',
       run: () => {
         settings.layout.topologyLayer = layer

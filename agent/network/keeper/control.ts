@@ -9,7 +9,7 @@ export type Requests = Record<string, () => unknown>
  * Takes requests on a unix socket: a name and a line feed; the answer is one line of JSON, `{result}` or `{error}`, after which the
  * connection ends.
  */
-export function listenForRequests(path: string, requests: Requests): Promise<Disposable> {
+export function listenForRequests(path: string, requests: Requests): Promise<void> {
   rmSync(path, { force: true })
   const server = createServer((socket) => {
     let text = ''
@@ -22,7 +22,7 @@ export function listenForRequests(path: string, requests: Requests): Promise<Dis
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(path, () => resolve({ [Symbol.dispose]: () => server.close() }))
+    server.listen(path, resolve)
   })
 }
 

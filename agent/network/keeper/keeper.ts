@@ -2,14 +2,15 @@ import { mkdirSync, rmSync, statSync, watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asHoldfastError, HoldfastError } from '../../../core/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
-import { identifyProcess, isAlive, readPidFile, removePidFile, signalProcess } from '../../runtime/process.ts'
-import { runDatabase } from '../switch/daemons.ts'
+import { identifyProcess, isAlive, readPidFile, signalProcess } from '../../runtime/process.ts'
+import { endInstance, runDatabase } from '../switch/daemons.ts'
 import { readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
 import { removeErrorDevice, setPromiscuous } from '../switch/devices.ts'
 import { readStatus, writeStatus, type Takeover } from '../switch/keeper-status.ts'
 import { OvsInstance, type InstanceId } from '../switch/ovs-instance.ts'
-import { daemonPidFiles, instancePaths, startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
+import { startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
 import { neighbourPeriodMs } from '../switch/underlay.ts'
+import { ErrorAnswers } from './error-answers.ts'
 import { Pulse } from './pulse.ts'
 import { packetsRead } from './stale-packets.ts'
 
@@ -30,6 +31,7 @@ export class Keeper {
   readonly #paths: SwitchPaths
   readonly #program: string
   readonly #logger: Logger
+  readonly #errorAnswers: ErrorAnswers
   #active: OvsInstance | null = null
   #standby: OvsInstance | null = null
   /** The file of what is desired that the standby was last brought in step with; null while it must not take over. */
@@ -55,11 +57,12 @@ export class Keeper {
     this.#paths = paths
     this.#program = program
     this.#logger = logger
+    this.#errorAnswers = new ErrorAnswers(logger)
   }
 
   /** Takes over what an earlier keeper left, and keeps it. Resolves when `end` or `leave` was called. */
   async run(): Promise<void> {
-    this.#adopt()
+    await this.#adopt()
     using _watcher = watchFile(this.#paths.directory, 'desired.json', () => this.#wake())
     while (!this.#ended) {
       this.#turn = this.#look()
@@ -85,6 +88,7 @@ export class Keeper {
   leave(): void {
     this.#ended = true
     this.#pulse?.[Symbol.dispose]()
+    this.#errorAnswers[Symbol.dispose]()
     this.#wake()
   }
 
@@ -100,11 +104,13 @@ export class Keeper {
     rmSync(this.#paths.directory, { recursive: true, force: true })
   }
 
-  #adopt(): void {
+  async #adopt(): Promise<void> {
     mkdirSync(this.#paths.directory, { recursive: true, mode: 0o700 })
     this.#lastNumber = Math.max(0, ...startedInstances(this.#paths))
     const status = readStatus(this.#paths.status)
-    endUnknown(this.#paths, [status?.active, status?.standby])
+    // What an earlier keeper had started and not yet told of.
+    const known = [status?.active?.number, status?.standby?.number]
+    for (const number of startedInstances(this.#paths)) if (!known.includes(number)) await endInstance(this.#paths, number)
     if (!status) return
     const adopt = (id: InstanceId | null, gated: boolean): OvsInstance | null => id && new OvsInstance(this.#paths, id, gated)
     this.#standby = adopt(status.standby, true)
@@ -118,6 +124,9 @@ export class Keeper {
 
   /** One look at everything, and what has to be done. */
   async #look(): Promise<void> {
+    const keeper = readPidFile(this.#paths.keeperPidFile)
+    // Two would fight each other.
+    if (keeper && keeper.pid !== process.pid) return this.leave()
     if (this.#takeover) await this.#takeover.catch(() => undefined)
     const version = fileVersion(this.#paths.desired)
     if (version !== this.#desired?.version) {
@@ -128,6 +137,7 @@ export class Keeper {
     if (!desired || this.#ended || performance.now() < this.#notBeforeMs) return
     try {
       if (!this.#active) await this.#startActive(desired)
+      this.#errorAnswers.attend()
       this.#keepDatabases()
       await this.#keepStandby(desired)
       if (this.#active && !sameBase(this.#active.id.base, desired)) await this.#takeOver('asked', performance.now())
@@ -298,19 +308,6 @@ export class Keeper {
       }
       if (this.#ended) this.#wake()
     })
-  }
-}
-
-/** Ends what an earlier keeper had started and not yet told of. */
-function endUnknown(paths: SwitchPaths, known: readonly (InstanceId | null | undefined)[]): void {
-  for (const number of startedInstances(paths)) {
-    if (known.some((id) => id?.number === number)) continue
-    for (const file of daemonPidFiles(paths, number)) {
-      const id = readPidFile(file)
-      if (id) signalProcess(id, 'SIGKILL')
-      removePidFile(file)
-    }
-    rmSync(instancePaths(paths, number).directory, { recursive: true, force: true })
   }
 }
 

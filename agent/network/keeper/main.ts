@@ -22,9 +22,11 @@ const keeper = new Keeper(paths, process.argv[1] ?? '', logger)
 /** Asked to end, by `agent leave`: all of it. */
 process.once('SIGTERM', () => void keeper.end().finally(() => process.exit(0)))
 
-using _control = await listenForRequests(paths.keeperSocket, {
+await listenForRequests(paths.keeperSocket, {
   failover: () => keeper.failover(),
   leave: () => keeper.leave(),
   end: () => keeper.end(),
 })
 await keeper.run()
+// A read of a tap device that waits for a frame would hold it back.
+process.exit()

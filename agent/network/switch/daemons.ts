@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../../core/errors.ts'
 import { programEnv } from '../../runtime/programs.ts'
-import { identifyProcess, isAlive, removePidFile, signalProcess, writePidFile, type ProcessId } from '../../runtime/process.ts'
+import { identifyProcess, isAlive, readPidFile, removePidFile, signalProcess, writePidFile, type ProcessId } from '../../runtime/process.ts'
 import { ovsMissing, runOvs } from './ovs-programs.ts'
 import type { Datapath } from './desired-switch.ts'
-import { daemonPidFiles, instancePaths, type SwitchPaths } from './switch-paths.ts'
-import { Unixctl } from './unixctl.ts'
+import { bridgeSocket, daemonPidFiles, instancePaths, type Bridge, type SwitchPaths } from './switch-paths.ts'
+import { unixctl } from './unixctl.ts'
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema'
 const maxLogBytes = 8 * 1024 * 1024
@@ -42,7 +42,7 @@ export function runDatabase(paths: SwitchPaths, number: number): ProcessId {
   return startDaemon(paths, number, 'ovsdb-server', args, daemonPidFiles(paths, number)[0])
 }
 
-/** Starts an ovs-vswitchd on a database that says what it is to be. Resolves when it answers. */
+/** Starts an ovs-vswitchd on a database that says what it is to be. Resolves when it is that. */
 export async function startSwitch(paths: SwitchPaths, number: number, datapath: Datapath): Promise<ProcessId> {
   const instance = instancePaths(paths, number)
   const args = [`unix:${instance.databaseSocket}`, `--unixctl=${instance.vswitchdControl}`, ...logging]
@@ -50,14 +50,23 @@ export async function startSwitch(paths: SwitchPaths, number: number, datapath: 
   const dummy = datapath === 'userspace' ? ['--enable-dummy'] : []
   const id = startDaemon(paths, number, 'ovs-vswitchd', [...args, ...dummy], daemonPidFiles(paths, number)[1])
   await answering(id, 'ovs-vswitchd', instance.vswitchdControl)
+  const bridges: Bridge[] = datapath === 'userspace' ? ['br-int', 'br-phy'] : ['br-int']
+  // A bridge gets its socket when it has its ports.
+  await until(id, 'ovs-vswitchd', () => bridges.every((bridge) => existsSync(bridgeSocket(instance, bridge))))
   return id
 }
 
-/** Ends both, at once, and removes all files of theirs: an ovs-vswitchd that ends in good order would take its NIC out of the mode that the next one needs it in. */
-export async function endDaemons(paths: SwitchPaths, number: number, { ovsdb, vswitchd }: Daemons): Promise<void> {
-  for (const id of [vswitchd, ovsdb]) signalProcess(id, 'SIGKILL')
-  while (isAlive(vswitchd) || isAlive(ovsdb)) await sleep(2)
-  for (const file of daemonPidFiles(paths, number)) removePidFile(file)
+/**
+ * Ends an instance, whatever of it runs, and removes all its files. At once: an ovs-vswitchd that ends in good order would take its NIC
+ * out of the mode that the next one needs it in.
+ */
+export async function endInstance(paths: SwitchPaths, number: number): Promise<void> {
+  for (const file of daemonPidFiles(paths, number)) {
+    const id = readPidFile(file)
+    if (id) signalProcess(id, 'SIGKILL')
+    while (id && isAlive(id)) await sleep(2)
+    removePidFile(file)
+  }
   rmSync(instancePaths(paths, number).directory, { recursive: true, force: true })
 }
 
@@ -88,18 +97,21 @@ function startDaemon(paths: SwitchPaths, number: number, program: string, args: 
   }
 }
 
-async function answering(id: ProcessId, program: string, control: string): Promise<void> {
+function answering(id: ProcessId, program: string, control: string): Promise<void> {
+  return until(id, program, () =>
+    unixctl(control, 'version', []).then(
+      () => true,
+      () => false,
+    ),
+  )
+}
+
+/** Throws `step-failed` when the process ends before, or takes too long. */
+async function until(id: ProcessId, program: string, done: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + startLimitMs
-  while (isAlive(id)) {
-    try {
-      using connection = await Unixctl.connect(control)
-      await connection.call('version')
-      return
-    } catch {
-      // Not yet.
-    }
-    if (performance.now() > deadlineMs) break
+  while (isAlive(id) && performance.now() < deadlineMs) {
+    if (await done()) return
     await sleep(5)
   }
-  throw new HoldfastError('step-failed', `${program} was started and does not answer`, 'See its log on that host.')
+  throw new HoldfastError('step-failed', `${program} was started and does not come up`, 'See its log on that host.')
 }

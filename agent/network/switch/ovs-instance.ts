@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { flowLine, type Flow } from '../../../core/net/openflow/flow.ts'
 import { isAlive } from '../../runtime/process.ts'
-import { endDaemons, startDatabase, startSwitch, type Daemons } from './daemons.ts'
+import { endInstance, startDatabase, startSwitch, type Daemons } from './daemons.ts'
 import type { DesiredSwitch, SwitchBase, SwitchPort } from './desired-switch.ts'
 import { deviceIndex, isolateDevice, makeErrorDevice } from './devices.ts'
 import { bundleText, driftCount, flowChanges, parseFlowDiff, type FlowDrift } from './flow-changes.ts'
@@ -71,17 +71,16 @@ export class OvsInstance {
     const instance = instancePaths(paths, number)
     await makeErrorDevice()
     for (const { device } of desired.ports) isolateDevice(device)
-    const ovsdb = await startDatabase(paths, number)
-    const started: Daemons = { ovsdb, vswitchd: ovsdb }
     try {
+      const ovsdb = await startDatabase(paths, number)
       await describeSwitch(instance, desired)
-      started.vswitchd = await startSwitch(paths, number, desired.datapath)
+      const vswitchd = await startSwitch(paths, number, desired.datapath)
       const { datapath, nic, tunnelEnd } = desired
-      const made = new OvsInstance(paths, { number, ...started, base: { datapath, nic, tunnelEnd } }, gated)
+      const made = new OvsInstance(paths, { number, ovsdb, vswitchd, base: { datapath, nic, tunnelEnd } }, gated)
       await made.#setUp(desired)
       return made
     } catch (thrown) {
-      await endDaemons(paths, number, started)
+      await endInstance(paths, number)
       throw thrown
     }
   }
@@ -147,7 +146,7 @@ export class OvsInstance {
 
   /** Ends it at once and removes its files. */
   end(): Promise<void> {
-    return endDaemons(this.#switchPaths, this.id.number, this.id)
+    return endInstance(this.#switchPaths, this.id.number)
   }
 
   #flowsOf({ flows }: DesiredSwitch): readonly Flow[] {

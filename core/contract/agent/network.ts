@@ -45,6 +45,13 @@ export const tapEventSchema = z.discriminatedUnion('type', [
 ])
 export type TapEvent = z.infer<typeof tapEventSchema>
 
+export const failoverSchema = z.looseObject({
+  outageMs: z.number(),
+  connectionsCut: z.number().int().nullable(),
+  way: z.enum(['standby', 'restart']),
+})
+export type Failover = z.infer<typeof failoverSchema>
+
 /** `/v1/network`: the virtual network of the cluster, and how this host forwards. */
 export const networkContract = {
   sync: syncContract,
@@ -64,6 +71,12 @@ export const networkContract = {
     .route({ method: 'GET', path: '/placement' })
     .input(z.object({ revision: z.coerce.number().int(), waitMs: z.coerce.number().int().min(0).max(10_000).default(0) }))
     .output(z.object({ hosts: z.array(hostPlacementSchema) })),
+  /**
+   * Has the other ovs-vswitchd of this host forward from now on: what happens by itself when the one that forwards ends or hangs. Answers how
+   * long nothing was forwarded at most, and how many connections conntrack forgot by it (null: unknown). `busy` while none stands ready.
+   * Role operator.
+   */
+  failover: procedure.route({ method: 'POST', path: '/failover' }).output(failoverSchema),
   /** The flows that are really in this host's switch, a line each as ovs-ofctl(8) prints them without counters. */
   flows: procedure.route({ method: 'GET', path: '/flows' }).output(z.object({ flows: z.array(z.string()) })),
   /** Sends a frame into the switch as if a port had sent it. Role operator. */

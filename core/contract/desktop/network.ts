@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { nameSchema } from '../../model/common.ts'
 import { virtualNetworkSchema } from '../../model/network.ts'
 import { dropReasonSchema, traceModeSchema, traceRequestSchema, traceResultSchema } from '../../model/trace.ts'
-import { hostPlacementSchema, networkChangeSchema } from '../agent/network.ts'
+import { failoverSchema, hostPlacementSchema, networkChangeSchema } from '../agent/network.ts'
 import { procedure } from '../base.ts'
 
 /** A declaration of the virtual network in YAML. */
@@ -52,6 +52,8 @@ export const networkContract = {
   apply: procedure
     .input(declaration.extend({ revision: z.number().int().optional(), waitMs: z.number().int().min(0).max(120_000).default(30_000) }))
     .output(networkAppliedSchema),
+  /** Has a host's other virtual switch forward from now on; see the agent's `failover`. */
+  failover: procedure.input(z.object({ host: nameSchema })).output(failoverSchema),
   /** Where a packet goes, and why it goes no further. `declaration`: on that plan, as if it were applied (simulated only). */
   trace: procedure
     .input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), declaration: z.string().optional() }))

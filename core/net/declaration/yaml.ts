@@ -58,7 +58,7 @@ export function readYaml(text: string): YamlReading {
     }
     return { value: problems.length > 0 ? null : read(document.contents, []), lines, problems }
   } catch (error) {
-    // The parser and this calls itself for what is nested, and has only so much stack.
+    // The parser and `read` call themselves for what is nested, and there is only so much stack.
     report(null, [], `The document cannot be read: ${String(error)}`, 'Nest lists and maps less deeply.')
     return { value: null, lines, problems }
   }

@@ -144,16 +144,17 @@ export class StatefulConntrack implements Conntrack {
   }
 }
 
-function isIcmp({ etherType, protocol }: ConnectionKey): boolean {
-  return protocol === (etherType === etherTypes.ip4 ? protocols.icmp : protocols.icmp6)
+/** OVS goes by the protocol alone, be it ICMPv6 in IPv4. */
+function isIcmp({ protocol }: ConnectionKey): boolean {
+  return protocol === protocols.icmp || protocol === protocols.icmp6
 }
 
 /** Whether a packet of no known connection may be the first of one: for ICMP, only a request. */
-function opens(frame: Frame, key: ConnectionKey): boolean {
-  if (key.protocol === protocols.tcp) return opensTcp(frame)
-  if (!isIcmp(key)) return true
-  const type = frame.bytes[frame.l4]!
-  return key.etherType === etherTypes.ip4 ? type === 8 || type === 13 || type === 15 : type === 128
+function opens(frame: Frame, { protocol }: ConnectionKey): boolean {
+  if (protocol === protocols.tcp) return opensTcp(frame)
+  const type = frame.bytes[frame.l4]
+  if (protocol === protocols.icmp) return type === 8 || type === 13 || type === 15
+  return protocol !== protocols.icmp6 || type === 128
 }
 
 function update(connection: Connection, frame: Frame, reply: boolean, nowMs: number): TcpVerdict {

@@ -1,6 +1,5 @@
 import { formatIpv4 } from '../address.ts'
-import { ip6At } from '../packet/build.ts'
-import { macAt, write16, write32 } from '../packet/bytes.ts'
+import { ip6At, macAt, write16, write32 } from '../packet/bytes.ts'
 import { at, meets, type Key } from './fields.ts'
 import type { PipelineResult } from './pipeline.ts'
 import type { Step } from './step.ts'

@@ -36,7 +36,7 @@ export function flowLine({ table, priority, cookie, match, actions }: Flow): str
 export function parseFlowLine(line: string): Flow {
   const [, head, actions] = /^(.*?)(?:^|[\s,])actions?=(.*)$/.exec(line.trim()) ?? []
   if (head === undefined || actions === undefined) throw badLine(line, 'it has no actions=')
-  const flow: Flow = { ...unsaid, match: '', actions: actions.trim() }
+  const flow: Flow = { ...unsaid, match: '', actions: actions.replaceAll(/\s+/g, '') }
   const match: string[] = []
   for (const part of head.split(/[\s,]+/)) {
     const at = part.indexOf('=')

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../errors.ts'
-import { formatIp, parseIpv4, parseIpv6 } from '../address.ts'
-import { concatBytes, parseMac, read16, write16, write32 } from './bytes.ts'
+import { parseIpv4 } from '../address.ts'
+import { concatBytes, parseIp6Bytes, parseMac, read16, write16, write32 } from './bytes.ts'
 import { upperChecksum, writeChecksum } from './checksum.ts'
 import { extensionTypes, protocols, type Arp, type Icmp, type Ipv4, type Ipv6, type Packet, type Tcp, type Udp } from './packet.ts'
 
@@ -124,22 +124,8 @@ function ip4Number(text: string): number {
   return parseIpv4(text) ?? refuse('IPv4 address', text)
 }
 
-/** The 16 bytes of an IPv6 address. Throws `bad-input`. */
-export function ip6Bytes(text: string): Uint8Array {
-  let value = parseIpv6(text) ?? refuse('IPv6 address', text)
-  const bytes = new Uint8Array(16)
-  for (let index = 15; index >= 0; index--) {
-    bytes[index] = Number(value & 0xffn)
-    value >>= 8n
-  }
-  return bytes
-}
-
-/** The text of the 16 bytes at an offset. */
-export function ip6At(bytes: Uint8Array, at: number): string {
-  let value = 0n
-  for (let index = 0; index < 16; index++) value = (value << 8n) | BigInt(bytes[at + index]!)
-  return formatIp({ family: 6, value })
+function ip6Bytes(text: string): Uint8Array {
+  return parseIp6Bytes(text) ?? refuse('IPv6 address', text)
 }
 
 function refuse(what: string, text: string): never {

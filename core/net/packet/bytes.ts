@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../errors.ts'
+import { formatIpv4, formatIpv6, parseIpv6 } from '../address.ts'
 
 /** Reading and writing network byte order in byte arrays, and the texts of bytes. Nothing here checks bounds: callers do. */
 
@@ -64,4 +65,23 @@ export function macAt(bytes: Uint8Array, at: number): string {
 /** The 6 bytes of a MAC such as `0a:00:00:00:00:01`; null for any other text. */
 export function parseMac(text: string): Uint8Array | null {
   return /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text) ? fromHex(text.replaceAll(':', '')) : null
+}
+
+export function ip4At(bytes: Uint8Array, at: number): string {
+  return formatIpv4(read32(bytes, at))
+}
+
+export function ip6At(bytes: Uint8Array, at: number): string {
+  let value = 0n
+  for (let word = 0; word < 4; word++) value = (value << 32n) | BigInt(read32(bytes, at + word * 4))
+  return formatIpv6(value)
+}
+
+/** The 16 bytes of an IPv6 address; null for any other text. */
+export function parseIp6Bytes(text: string): Uint8Array | null {
+  const value = parseIpv6(text)
+  if (value === null) return null
+  const bytes = new Uint8Array(16)
+  for (let word = 0; word < 4; word++) write32(bytes, word * 4, Number((value >> BigInt(96 - word * 32)) & 0xffff_ffffn))
+  return bytes
 }

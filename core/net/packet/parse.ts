@@ -1,6 +1,4 @@
-import { formatIpv4 } from '../address.ts'
-import { ip6At } from './build.ts'
-import { macAt, read16, read32 } from './bytes.ts'
+import { ip4At, ip6At, macAt, read16, read32 } from './bytes.ts'
 import {
   etherTypes,
   extensionTypes,
@@ -142,8 +140,4 @@ function parseTcp(bytes: Uint8Array): { header: Tcp; bytes: number } | null {
     options: bytes.subarray(20, headerBytes),
   }
   return { header, bytes: headerBytes }
-}
-
-function ip4At(bytes: Uint8Array, at: number): string {
-  return formatIpv4(read32(bytes, at))
 }

@@ -74,8 +74,12 @@ function arrival({ path, sightings, answered }: Observation, hops: readonly Trac
 
 function rttOf({ sightings, sentAtUs, answered }: Observation, hops: readonly TraceHop[]): number | null {
   if (!answered) return null
-  const back = sightings.find((sighting) => sighting.leg === 'return' && placeOf(sighting) === placeOf(hops[0]!))
-  return back ? Math.max(0, back.atUs - sentAtUs) / 1000 : null
+  const sender = hops[0]!
+  const back = sightings.find((sighting) => sighting.leg === 'return' && placeOf(sighting) === placeOf(sender))
+  if (!back) return null
+  // Putting it in takes a program's start; where a tap of the same host saw it leave, that is when it was sent.
+  const left = sightings.filter(({ leg, host }) => leg === 'forward' && host === sender.host).map(({ atUs }) => atUs)
+  return Math.max(0, back.atUs - Math.max(sentAtUs, Math.min(...left, back.atUs))) / 1000
 }
 
 function limitOf(

@@ -42,12 +42,18 @@ export const simulatedMarks: Marks = { id: 0x4846, seq: 1, sport: 40_000 }
 /** Smallest packets have a payload to be known by; larger ones are filled up to `sizeBytes`. */
 const payloadBytes = 16
 
-/** The packet that a request describes, as the sender's own system would make it. `mac`: of the next hop. */
+/**
+ * The packet that a request describes, as the sender's own system would make it. `mac`: of the next hop; `payload`: by which it is known again,
+ * but not in a SYN, which carries none.
+ */
 export function requestedFrame(request: TraceRequest, from: GuestPort, to: string, mac: string, marks: Marks, payload?: Uint8Array): Uint8Array {
   const { proto } = request
   const source = { mac: request.sourceMac ?? from.port.mac, ip: request.sourceIp ?? addressLike(from.port, to)! }
   const target = { mac, ip: to }
-  const options = { ...(request.ttl !== undefined && { ttl: request.ttl }), payload: payload ?? payloadOf(request, to) }
+  const options = {
+    ...(request.ttl !== undefined && { ttl: request.ttl }),
+    payload: payload !== undefined && proto !== 'tcp' && proto !== 6 ? payload : payloadOf(request, to),
+  }
   const ports = { sport: request.sport ?? marks.sport, dport: request.dport ?? 0 }
   if (proto === 'icmp' || (proto === 58 && to.includes(':')) || (proto === 1 && !to.includes(':')))
     return icmpEcho(source, target, { id: marks.id, seq: marks.seq }, options)

@@ -45,6 +45,19 @@ export async function exportNetwork(call: Call): Promise<void> {
   })
 }
 
+/** `network failover HOST`. */
+export async function failover(call: Call): Promise<void> {
+  const host = call.args[0] ?? ''
+  await withServices(call, async ({ desktop }) => {
+    const answer = await desktop.network.failover({ host })
+    const cut = answer.connectionsCut === null ? 'an unknown number of' : answer.connectionsCut
+    call.out.answer(
+      answer,
+      () => `${host}: the other switch forwards, after at most ${answer.outageMs} ms without; ${cut} connections were forgotten.`,
+    )
+  })
+}
+
 /** The declaration in the file that `-f` names; `-` is stdin. */
 export function readDeclaration(call: Call): string {
   const file = option(call, 'file')

@@ -8,7 +8,8 @@ import { overlays } from '../state/overlays.svelte.ts'
 import type { Ref } from '../state/place.ts'
 import { virtual } from '../state/virtual.svelte.ts'
 import { exampleDeclaration } from './example.ts'
-import { isDeclaredKind, lineOfItem, partOf, withItem, withoutItem, type DeclaredItem, type DeclaredKind } from './yaml-edit.ts'
+import { withoutObject } from './removal.ts'
+import { lineOfItem, partOf, withItem, type DeclaredItem, type DeclaredKind } from './yaml-edit.ts'
 
 /** How long after the last key a plan is asked for, in ms. */
 const quietMs = 300
@@ -87,13 +88,9 @@ class Draft {
     this.form = { kind, name: null }
   }
 
-  /** All of the network without one object. */
+  /** All of the network without one object and what cannot be without it. */
   openWithout(ref: Ref): Promise<void> {
-    return this.#open(async () => {
-      const whole = await this.#export()
-      const text = (isDeclaredKind(ref.kind) && withoutItem(whole, ref.kind, ref.id)) || whole
-      return { text, scope: 'whole', prune: true }
-    })
+    return this.#open(async () => ({ text: withoutObject(await this.#export(), virtual.view, ref), scope: 'whole', prune: true }))
   }
 
   /** A declaration that somebody else wrote: a remedy, or how it was before. */

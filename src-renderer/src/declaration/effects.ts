@@ -29,7 +29,9 @@ export function effectsOf(changes: readonly Change[], m: Messages): string[] {
   ]
   const routing = changes.filter(
     ({ kind, change, fields }) =>
-      ['network', 'router', 'peering'].includes(kind) && change !== 'add' && (change === 'delete' || fields.some(({ field }) => !harmless.has(field))),
+      // A network that is deleted has no traffic of its own left: its ports are named.
+      ((kind === 'router' || kind === 'peering') && change === 'delete') ||
+      (['network', 'router', 'peering'].includes(kind) && change === 'change' && fields.some(({ field }) => !harmless.has(field))),
   )
   const sentences = [
     ...say(deleted('port'), m.declaration.effect.portsDeleted),

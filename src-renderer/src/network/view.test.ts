@@ -3,7 +3,7 @@ import { emptyVirtualNetwork } from '../../../core/model/network.ts'
 import { parseDeclaration } from '../../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../../core/net/declaration/plan.ts'
 import { ancestorsOf, treeRows, type TreeRow } from './tree.ts'
-import { overlayReporter, placementOf, portPlacement, viewOf, type NetworkView } from './view.ts'
+import { overlayReporter, placementOf, portPlacement, summarisePorts, viewOf, type NetworkView } from './view.ts'
 import { searchText } from './words.ts'
 
 const shop = `
@@ -108,3 +108,12 @@ describe('how far a host is', () => {
     expect(portPlacement({ state: 'unknown', why: 'not-reported' }, 'web-1', { portsDown: ['web-1'] }).why).toBe('not-reported')
   })
 })
+
+test.each([
+  [['up', 'up'], 'up', 0],
+  [['down', 'down'], 'down', 2],
+  [['up', 'down'], 'degraded', 1],
+  [['up', 'degraded', 'degraded'], 'degraded', 2],
+  [['up', 'unknown'], 'unknown', 1],
+  [[], 'up', 0],
+] as const)('ports that are %j make %s', (states, state, count) => expect(summarisePorts(states)).toMatchObject({ state, count }))

@@ -98,3 +98,22 @@ export function portPlacement(onHost: Placement, port: string, forwarding: Pick<
   const known = onHost.state === 'up' || onHost.state === 'degraded'
   return known && forwarding?.portsDown.includes(port) ? { state: 'down', why: 'port-down' } : onHost
 }
+
+/** Several ports at once: their state, and how many of how many are in it where not all are. */
+export interface PortsSummary {
+  state: SummaryState
+  /** Ports in trouble, of which kind; 0 where none are. */
+  count: number
+  of: 'down' | 'degraded' | 'unknown' | null
+  all: number
+}
+
+/** What is wrong with some of them makes the whole degraded, what is wrong with all of them is its state. */
+export function summarisePorts(states: readonly SummaryState[]): PortsSummary {
+  const all = states.length
+  for (const of of ['down', 'degraded', 'unknown'] as const) {
+    const count = states.filter((state) => state === of).length
+    if (count > 0) return { state: count === all ? of : of === 'unknown' ? 'unknown' : 'degraded', count, of, all }
+  }
+  return { state: 'up', count: 0, of: null, all }
+}

@@ -1,6 +1,5 @@
 import { Freshness } from '../../../core/status/freshness.ts'
-import { worst, type SummaryState } from '../../../core/status/summary.ts'
-import { overlayReporter, placementOf, portPlacement, viewOf, type NetworkView, type Placement } from '../network/view.ts'
+import { overlayReporter, placementOf, portPlacement, summarisePorts, viewOf, type NetworkView, type Placement, type PortsSummary } from '../network/view.ts'
 import { app } from './app.svelte.ts'
 import type { FeedDocs } from './inventory.svelte.ts'
 
@@ -51,9 +50,8 @@ class Virtual {
     return portPlacement(this.placement(host), name, app.inventory.get('forwarding', host)?.doc)
   }
 
-  /** The worst state of several ports. */
-  worstOf(ports: readonly { name: string; host: string }[]): SummaryState {
-    return worst(ports.map((port) => this.port(port).state))
+  summary(ports: readonly { name: string; host: string }[]): PortsSummary {
+    return summarisePorts(ports.map((port) => this.port(port).state))
   }
 
   #of<K extends 'vpc' | 'network' | 'router' | 'peering' | 'acl' | 'port'>(kind: K): FeedDocs[K][] {

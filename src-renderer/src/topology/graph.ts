@@ -1,22 +1,33 @@
-import type { ElementDefinition, StylesheetJson } from 'cytoscape'
+import type { ElementDefinition } from 'cytoscape'
 import { linkId, switchState, type Topology } from '../../../core/topology/topology.ts'
-import type { SummaryState } from '../../../core/status/summary.ts'
+import { worst, type SummaryState } from '../../../core/status/summary.ts'
 import type { Status } from '../../../core/contract/desktop/inventory.ts'
 import type { LiveState, Nic } from '../../../core/model/index.ts'
 import { linkSpeed } from '../format.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
+import type { NetworkView } from '../network/view.ts'
+import type { Lanes } from './lanes.ts'
 import type { Layout } from './layout.ts'
 
 /*
- * The layout as Cytoscape's elements. There are no compound nodes: they made pan and zoom 13 times slower, and a NIC sits on its host's
- * border, where no child of a compound may be. What belongs together carries the same `group` and is moved together.
+ * The layouts as Cytoscape's elements. There are no compound nodes: they made pan and zoom 13 times slower, and a NIC sits on its host's
+ * border, where no child of a compound may be. What belongs together carries the same `group` and is moved together. Ids of what can be
+ * selected are `kind/id`; a `toggle` is what a click expands or collapses.
  */
 
 export interface GraphInput {
-  layout: Layout
+  /** Null while only the virtual network is shown. */
+  layout: Layout | null
+  /** Null while only the physical one is shown. */
+  lanes: Lanes | null
   topology: Topology
   status: Pick<Status, 'hosts' | 'cluster'>
   nics: Nic[]
+  view: Pick<NetworkView, 'network' | 'portsOf' | 'portsOn' | 'peerings'>
+  /** State of a port of the virtual network. */
+  stateOf: (port: string) => SummaryState
+  /** Networks whose ports are all shown where the virtual network is alone. */
+  expandedLanes: ReadonlySet<string>
   m: Messages
 }
 
@@ -24,39 +35,60 @@ export interface GraphInput {
 const roomyHosts = 8
 
 type Data = Record<string, string | number>
+interface At {
+  x: number
+  y: number
+}
 
-export function elementsOf({ layout, topology, status, nics, m }: GraphInput): ElementDefinition[] {
-  const elements: ElementDefinition[] = []
-  const roomy = layout.hosts.size <= roomyHosts
-  const node = (id: string, classes: string, position: { x: number; y: number }, data: Data): void =>
-    void elements.push({
-      group: 'nodes',
-      data: { id, ...data },
-      position: { x: position.x, y: position.y },
-      classes,
-      grabbable: classes === 'host' || classes === 'switch',
-      selectable: false,
-    })
-  const label = (owner: string, at: { x: number; y: number }, name: string, state: SummaryState, word: string): void => {
-    node(`${owner}#name`, 'name', at, { label: name, group: owner })
-    node(`${owner}#state`, `state ${state}`, { x: at.x + 5, y: at.y + 19 }, { label: word, group: owner })
+/** What stands before a name in trouble, so that colour is not all that tells. */
+const glyphs: Record<SummaryState, string> = { up: '', degraded: '◐ ', down: '■ ', unknown: '◇ ' }
+const grabbed = new Set(['host', 'switch'])
+
+class Elements {
+  readonly list: ElementDefinition[] = []
+
+  node(id: string, classes: string, { x, y }: At, data: Data): void {
+    this.list.push({ group: 'nodes', data: { id, ...data }, position: { x, y }, classes, grabbable: grabbed.has(classes), selectable: false })
   }
 
+  box(id: string, classes: string, box: At & { width: number; height: number }, data: Data): void {
+    this.node(id, classes, box, { width: box.width, height: box.height, text: Math.max(8, box.width - 8), ...data })
+  }
+
+  edge(id: string, classes: string, source: string, target: string, data: Data = {}): void {
+    this.list.push({ group: 'edges', data: { id, source, target, label: '', width: 1.5, ...data }, classes, selectable: false })
+  }
+
+  /** A name with its state in shape and word below. */
+  label(owner: string, at: At, name: string, state: SummaryState, word: string): void {
+    this.node(`${owner}#name`, 'name', at, { label: name, group: owner })
+    this.node(`${owner}#state`, `state ${state}`, { x: at.x + 5, y: at.y + 19 }, { label: word, group: owner })
+  }
+}
+
+export function elementsOf(input: GraphInput): ElementDefinition[] {
+  const elements = new Elements()
+  if (input.lanes) addLanes(elements, input, input.lanes)
+  if (input.layout) addPhysical(elements, input, input.layout)
+  return elements.list
+}
+
+function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, m }: GraphInput, layout: Layout): void {
+  const roomy = layout.hosts.size <= roomyHosts
   for (const [name, box] of layout.switches) {
     const id = `switch/${name}`
     const state = switchState(topology, name)
-    node(id, 'switch', box, { width: box.width, height: box.height, group: id })
-    label(id, { x: box.x - box.width / 2 + 12, y: box.y - 9 }, name, state, m.state[state])
+    elements.box(id, 'switch', box, { group: id })
+    elements.label(id, { x: box.x - box.width / 2 + 12, y: box.y - 9 }, name, state, m.state[state])
   }
-  for (const port of layout.ports)
-    node(`port/${port.id}`, 'port', port, { label: port.label, width: port.width, height: port.height, group: `switch/${port.switch}` })
+  for (const port of layout.ports) elements.box(`socket/${port.id}`, 'socket', port, { label: port.label, group: `switch/${port.switch}` })
   for (const [name, box] of layout.hosts) {
     const id = `host/${name}`
     const state = status.hosts.find((host) => host.name === name)?.state ?? 'unknown'
-    node(id, 'host', box, { width: box.width, height: box.height, group: id })
-    label(
+    elements.box(id, 'host', box, { group: id })
+    elements.label(
       id,
-      { x: box.x - box.width / 2 + 14, y: box.y - 9 },
+      { x: box.x - box.width / 2 + 14, y: box.y - box.height / 2 + 29 },
       name,
       state,
       status.cluster.leader === name ? `${m.hostState[state]} · ${m.topology.leader}` : m.hostState[state],
@@ -65,175 +97,76 @@ export function elementsOf({ layout, topology, status, nics, m }: GraphInput): E
   for (const box of layout.nics) {
     const nic = nics.find((known) => known.host === box.host && known.name === box.name)
     const live = status.hosts.find((host) => host.name === box.host)?.state === 'up'
-    node(`nic/${box.id}`, `nic ${live ? nic?.state : 'unknown'}`, box, {
-      label: box.name,
-      width: box.width,
-      height: box.height,
-      group: `host/${box.host}`,
-    })
+    elements.box(`nic/${box.id}`, `nic ${live ? nic?.state : 'unknown'}`, box, { label: box.name, group: `host/${box.host}` })
+  }
+  for (const chip of layout.chips) {
+    const state = stateOf(chip.name)
+    elements.box(`port/${chip.name}`, `chip ${state}`, chip, { label: glyphs[state] + chip.name, group: `host/${chip.host}` })
+  }
+  for (const count of layout.counts) {
+    const state = worst(view.portsOn(count.host).map(({ name }) => stateOf(name)))
+    const text = count.hidden === 0 ? `▾ ${m.layer.portsHere(count.all)}` : count.hidden < count.all ? `+${count.hidden}` : `▸ ${m.layer.portsHere(count.all)}`
+    elements.box(`count/${count.host}`, `count ${state}`, count, { label: glyphs[state] + text, group: `host/${count.host}`, toggle: `host/${count.host}` })
   }
   for (const link of topology.links) {
     const nic = nics.find((known) => known.host === link.host && known.name === link.nic)
     if (!nic) continue
-    elements.push({
-      group: 'edges',
-      data: {
-        id: `link/${linkId(link)}`,
-        source: `nic/${link.host}/${link.nic}`,
-        target: `port/${link.switch}/${link.port}`,
-        label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
-        width: speedWidth(nic.speedMbps),
-      },
-      classes: link.state,
-      selectable: false,
+    elements.edge(`link/${linkId(link)}`, link.state, `nic/${link.host}/${link.nic}`, `socket/${link.switch}/${link.port}`, {
+      label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
+      width: speedWidth(nic.speedMbps),
     })
   }
-  return elements
 }
+
+function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, m }: GraphInput, lanes: Lanes): void {
+  for (const { key, vpc, x, y } of lanes.vpcs) elements.node(`run/${key}`, 'vpc', { x, y }, { label: `VPC ${vpc}`, group: `vpc/${vpc}` })
+  for (const lane of lanes.lanes) {
+    const id = `network/${lane.name}`
+    const network = view.network.get(lane.name)
+    const ports = view.portsOf(lane.name)
+    elements.box(id, 'lane', lane, { group: id })
+    elements.node(`${id}#name`, 'name', lane.label, { label: lane.name, group: id })
+    elements.node(`${id}#subnet`, 'subnet', { x: lane.label.x + 112, y: lane.y }, { label: network?.subnet ?? '', group: id })
+    const right = { x: lane.x + lane.width / 2 - 10, y: lane.y }
+    const count = m.layer.portsHere(ports.length)
+    if (layout) elements.node(`${id}#count`, 'note', right, { label: count, group: id })
+    else if (ports.length > 0)
+      elements.box(`count/${id}`, 'count up', { x: right.x - chipRoom / 2, y: lane.y, width: chipRoom, height: 20 }, {
+        ...{ label: `${expandedLanes.has(lane.name) ? '▾' : '▸'} ${count}`, group: id, toggle: id },
+      })
+    elements.node(`end/${lane.name}`, 'end', { x: lane.x - lane.width / 2, y: lane.y }, { group: id })
+  }
+  for (const tap of lanes.taps) {
+    const state = worst(tap.ports.map(stateOf))
+    const label = layout ? String(tap.count) : `${tap.host} ${tap.count}`
+    elements.box(`tap/${tap.id}`, `tap ${state}`, tap, { label: glyphs[state] + label, group: `network/${tap.network}` })
+  }
+  for (const port of lanes.ports) {
+    const state = stateOf(port.name)
+    elements.box(`port/${port.name}`, `chip ${state}`, port, { label: glyphs[state] + port.name, group: `network/${port.network}` })
+  }
+  for (const rest of lanes.rests)
+    elements.box(`rest/${rest.network}`, 'count up', rest, { label: `+${rest.count}`, group: `network/${rest.network}`, toggle: `network/${rest.network}` })
+  for (const { host } of lanes.stems) {
+    const topmost = lanes.taps.filter((tap) => tap.host === host).reduce((top, tap) => (tap.y < top.y ? tap : top))
+    elements.edge(`stem/${host}`, 'stem', `host/${host}`, `tap/${topmost.id}`)
+  }
+  for (const router of lanes.routers) {
+    elements.box(`router/${router.name}`, 'router', router, { label: router.name })
+    for (const network of router.networks) elements.edge(`join/${router.name}/${network}`, 'join', `router/${router.name}`, `end/${network}`)
+  }
+  const shown = new Set(lanes.routers.map(({ name }) => name))
+  for (const { name, routers } of view.peerings) {
+    if (!routers.every((router) => shown.has(router))) continue
+    elements.edge(`peering/${name}`, 'peering', `router/${routers[0]}`, `router/${routers[1]}`, { label: name })
+  }
+}
+
+/** Room for a count of ports at the right end of a band. */
+const chipRoom = 88
 
 const linkLabel = (state: LiveState, speedMbps: number | undefined, m: Messages): string =>
   state !== 'up' ? m.state[state] : speedMbps ? linkSpeed(speedMbps) : ''
 
 /** Faster links are drawn wider: 1.5 px up to 1 Gb/s, a little more for each step of the trade's speeds. */
 const speedWidth = (mbps = 0): number => 1.5 + [1000, 10_000, 25_000, 40_000].filter((step) => mbps > step).length * 0.6
-
-/** The look, in the colours of the theme that is shown. */
-export function styleOf(token: (name: string) => string): StylesheetJson {
-  const sans = 'Inter Variable, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif'
-  const mono = 'JetBrains Mono Variable, monospace'
-  const state = (name: string) => token(name)
-  return [
-    {
-      selector: 'node',
-      style: {
-        'shape': 'rectangle',
-        'font-family': sans,
-        'font-size': 12,
-        'color': token('text'),
-        'border-width': 0,
-        'overlay-opacity': 0,
-        'active-bg-opacity': 0,
-        'text-events': 'no',
-        'min-zoomed-font-size': 6,
-      } as object,
-    },
-    {
-      selector: '.host, .switch',
-      style: {
-        'shape': 'round-rectangle',
-        'corner-radius': '6px',
-        'width': 'data(width)',
-        'height': 'data(height)',
-        'background-color': token('raised'),
-        'border-width': 1,
-        'border-color': token('line-strong'),
-        'z-index': 2,
-      } as object,
-    },
-    { selector: '.switch', style: { 'background-color': token('canvas') } },
-    {
-      selector: '.nic, .port',
-      style: {
-        'shape': 'round-rectangle',
-        'corner-radius': '3px',
-        'width': 'data(width)',
-        'height': 'data(height)',
-        'label': 'data(label)',
-        'text-valign': 'center',
-        'text-halign': 'center',
-        'background-color': token('surface'),
-        'border-width': 1,
-        'border-color': token('line-strong'),
-        'color': token('dim'),
-        'z-index': 4,
-      } as object,
-    },
-    { selector: '.port', style: { 'font-family': mono, 'color': token('dim') } },
-    { selector: '.nic.down', style: { 'border-color': state('down'), 'color': state('down'), 'border-width': 1.5 } },
-    { selector: '.nic.unknown', style: { 'border-style': 'dashed', 'border-color': state('unknown'), 'color': state('unknown') } },
-    {
-      selector: '.name',
-      style: {
-        'width': 1,
-        'height': 1,
-        'background-opacity': 0,
-        'label': 'data(label)',
-        'text-halign': 'right',
-        'text-valign': 'center',
-        'font-weight': 600,
-        'font-size': 14,
-        'events': 'no',
-        'z-index': 5,
-      } as object,
-    },
-    {
-      selector: '.state',
-      style: {
-        'width': 9,
-        'height': 9,
-        'label': 'data(label)',
-        'text-halign': 'right',
-        'text-valign': 'center',
-        'text-margin-x': 6,
-        'events': 'no',
-        'z-index': 5,
-        'background-opacity': 1,
-      } as object,
-    },
-    { selector: '.state.up', style: { 'shape': 'ellipse', 'background-color': state('up'), 'color': state('up') } },
-    { selector: '.state.down', style: { 'shape': 'rectangle', 'background-color': state('down'), 'color': state('down') } },
-    {
-      selector: '.state.unknown',
-      style: { 'shape': 'diamond', 'background-opacity': 0, 'border-width': 1.5, 'border-color': state('unknown'), 'color': state('unknown') },
-    },
-    {
-      selector: '.state.degraded',
-      style: {
-        'shape': 'ellipse',
-        'background-opacity': 0,
-        'border-width': 1.5,
-        'border-color': state('degraded'),
-        'color': state('degraded'),
-        'pie-size': '100%',
-        'pie-1-background-color': state('degraded'),
-        'pie-1-background-size': 50,
-      } as object,
-    },
-    {
-      selector: 'edge',
-      style: {
-        'curve-style': 'straight',
-        'width': 'data(width)',
-        'line-color': token('line-strong'),
-        'label': 'data(label)',
-        'font-family': sans,
-        'font-size': 12,
-        'color': token('faint'),
-        'min-zoomed-font-size': 11,
-        'text-background-color': token('surface'),
-        'text-background-opacity': 1,
-        'text-background-padding': '2px',
-        'overlay-opacity': 0,
-        'z-index': 1,
-      } as object,
-    },
-    {
-      selector: 'edge.down',
-      style: {
-        'line-style': 'dashed',
-        'line-dash-pattern': [6, 5],
-        'line-color': state('down'),
-        'color': state('down'),
-        'min-zoomed-font-size': 5,
-        'font-weight': 600,
-      } as object,
-    },
-    {
-      selector: 'edge.unknown',
-      style: { 'line-style': 'dotted', 'line-color': state('unknown'), 'color': state('unknown'), 'min-zoomed-font-size': 8 } as object,
-    },
-    { selector: 'node.chosen', style: { 'border-color': token('accent'), 'border-width': 2, 'background-color': token('selected') } },
-    // A chosen link keeps the colour of its state: the choice lies under it.
-    { selector: 'edge.chosen', style: { 'underlay-color': token('accent'), 'underlay-opacity': 0.45, 'underlay-padding': 6 } as object },
-  ]
-}

@@ -1,10 +1,12 @@
 import { planes, type Link, type Nic, type Plane, type Switch } from '../../../core/model/index.ts'
 import { byName } from '../format.ts'
+import { insideOf, type Inside } from './inside.ts'
 
 /*
  * Where everything of the physical picture lies. Hosts that share switches are a rack: a row of hosts with the switches above and below
  * it. NICs sit on the side of their host that faces their switch, and each port lies opposite its NIC, so that links run straight.
- * A node whose position is stored stays there; a new one takes the next free place. All lengths in pixels at zoom 1, y downwards.
+ * A node whose position is stored stays there; a new one takes the next free place. A host that is taller, because its ports are shown,
+ * pushes what lies below its row down, and nothing else. All lengths in pixels at zoom 1, y downwards.
  */
 
 export interface Point {
@@ -27,11 +29,25 @@ export interface PortBox extends Box {
   port: string
   label: string
 }
+/** `dy`: how far below its own place it is drawn, because of what is shown above and inside it. */
+export type PlacedBox = Box & { dy: number }
+export interface ChipBox extends Box {
+  name: string
+  host: string
+}
+/** How many ports a host has, of which `hidden` are not shown. */
+export interface CountBox extends Box {
+  host: string
+  hidden: number
+  all: number
+}
 export interface Layout {
-  hosts: Map<string, Box>
-  switches: Map<string, Box>
+  hosts: Map<string, PlacedBox>
+  switches: Map<string, PlacedBox>
   nics: NicBox[]
   ports: PortBox[]
+  chips: ChipBox[]
+  counts: CountBox[]
 }
 
 export interface LayoutInput {
@@ -41,7 +57,18 @@ export interface LayoutInput {
   links: Link[]
   /** By node id: `host/h1`, `switch/tor1`. */
   stored: Readonly<Record<string, Point>>
+  /** Ports of the virtual network by host, in the order in which they are to stand. */
+  guests?: ReadonlyMap<string, readonly string[]>
+  /** Hosts whose ports are all shown. */
+  expanded?: ReadonlySet<string>
+  /** Ports that are shown in any case. */
+  pinned?: ReadonlySet<string>
+  /** Whether all switches stand below the hosts, because the virtual network is above them. */
+  switchesBelow?: boolean
 }
+
+/** Id under which the place of a switch is stored. */
+export const switchKey = (name: string, below = false): string => (below ? `below/switch/${name}` : `switch/${name}`)
 
 export const sizes = {
   hostHeight: 76,
@@ -71,36 +98,52 @@ export function layoutOf(input: LayoutInput): Layout {
   const linkOf = new Map(input.links.map((link) => [`${link.host}/${link.nic}`, link]))
   const nicsOf = Map.groupBy(input.nics, (nic) => nic.host)
   const racks = racksOf(input.hosts, input.links, input.switches)
-  const layout: Layout = { hosts: new Map(), switches: new Map(), nics: [], ports: [] }
+  const layout: Layout = { hosts: new Map(), switches: new Map(), nics: [], ports: [], chips: [], counts: [] }
+  const { guests, expanded = new Set(), pinned = new Set(), switchesBelow = false } = input
 
   let left = 0
   for (const rack of racks) {
-    const above = rack.switches.slice(0, Math.ceil(rack.switches.length / 2))
+    const above = switchesBelow ? [] : rack.switches.slice(0, Math.ceil(rack.switches.length / 2))
     const perRow = hostsARow(rack.hosts.length)
     const widths = new Map(rack.hosts.map((host) => [host, hostWidth(nicsOf.get(host) ?? [], linkOf, new Set(above))]))
     const pitch = Math.max(168, ...widths.values()) + sizes.hostGap
     const taken = rack.hosts.flatMap((host) => input.stored[`host/${host}`] ?? [])
     let slot = 0
+    const places = new Map<string, Point>()
     for (const host of rack.hosts) {
-      const size = { width: widths.get(host)!, height: sizes.hostHeight }
       let place = input.stored[`host/${host}`]
       while (!place) {
         const free = { x: left + (slot % perRow) * pitch, y: Math.floor(slot / perRow) * sizes.rowGap }
         slot++
         if (!taken.some((other) => Math.abs(other.x - free.x) < pitch * 0.6 && Math.abs(other.y - free.y) < sizes.hostHeight * 1.2)) place = free
       }
-      layout.hosts.set(host, { ...size, x: place.x, y: place.y })
+      places.set(host, place)
+    }
+    const insideAt = (host: string, { x, y }: Point): Inside =>
+      insideOf({ left: x - widths.get(host)! / 2, top: y - sizes.hostHeight / 2, width: widths.get(host)! }, guests?.get(host) ?? [], {
+        expanded: expanded.has(host),
+        pinned,
+      })
+    const push = pushOf([...places].map(([host, place]) => ({ y: place.y, growth: insideAt(host, place).growth })))
+    for (const [host, place] of places) {
+      const at = { x: place.x, y: place.y + push(place.y) }
+      const { growth, chips, count } = insideAt(host, at)
+      layout.hosts.set(host, { x: at.x, y: at.y + growth / 2, width: widths.get(host)!, height: sizes.hostHeight + growth, dy: push(place.y) + growth / 2 })
+      layout.chips.push(...chips.map((each) => ({ ...each, host })))
+      if (count) layout.counts.push({ ...count, host })
     }
     const boxes = rack.hosts.map((host) => layout.hosts.get(host)!)
-    const top = boxes.length > 0 ? Math.min(...boxes.map(({ y }) => y)) : 0
-    const bottom = boxes.length > 0 ? Math.max(...boxes.map(({ y }) => y)) : 0
-    const heights = new Map(
+    const rows = [...places.values()].map(({ y }) => y)
+    const top = rows.length > 0 ? Math.min(...rows) : 0
+    const bottom = rows.length > 0 ? Math.max(...rows) : 0
+    const own = new Map(
       rack.switches.map((name, i) => {
         const level = i < above.length ? above.length - i : i - above.length + 1
         const offset = sizes.rowGap * 0.86 + (level - 1) * sizes.switchGap
-        return [name, input.stored[`switch/${name}`]?.y ?? (i < above.length ? top - offset : bottom + offset)]
+        return [name, input.stored[switchKey(name, switchesBelow)]?.y ?? (i < above.length ? top - offset : bottom + offset)]
       }),
     )
+    const heights = new Map([...own].map(([name, y]) => [name, y + push(y)]))
     for (const host of rack.hosts) layout.nics.push(...nicBoxes(layout.hosts.get(host)!, nicsOf.get(host) ?? [], linkOf, heights))
     const nicAt = new Map(layout.nics.map((nic) => [nic.id, nic]))
     for (const name of rack.switches) {
@@ -109,7 +152,7 @@ export function layoutOf(input: LayoutInput): Layout {
       const ports = portBoxes(known, y, input.links, nicAt, left)
       const from = Math.min(...ports.map(({ x }) => x)) - sizes.portWidth / 2 - sizes.switchName
       const to = Math.max(...ports.map(({ x }) => x)) + sizes.portWidth / 2 + 14
-      layout.switches.set(name, { x: (from + to) / 2, y, width: to - from, height: sizes.switchHeight })
+      layout.switches.set(name, { x: (from + to) / 2, y, width: to - from, height: sizes.switchHeight, dy: y - own.get(name)! })
       layout.ports.push(...ports)
     }
     const right = Math.max(
@@ -120,6 +163,20 @@ export function layoutOf(input: LayoutInput): Layout {
     left = right + sizes.rackGap + pitch / 2
   }
   return layout
+}
+
+/**
+ * How far what stands at a height is pushed down by taller hosts: each row above it pushes by as much as its tallest host grew. Hosts whose
+ * middles lie within half a host's height are a row.
+ */
+export function pushOf(hosts: readonly { y: number; growth: number }[]): (y: number) => number {
+  const rows: { y: number; growth: number }[] = []
+  for (const { y, growth } of hosts.toSorted((a, b) => a.y - b.y)) {
+    const row = rows.at(-1)
+    if (row && y - row.y < sizes.hostHeight / 2) row.growth = Math.max(row.growth, growth)
+    else rows.push({ y, growth })
+  }
+  return (y) => rows.reduce((sum, row) => (row.y + sizes.hostHeight / 2 <= y ? sum + row.growth : sum), 0)
 }
 
 interface Rack {
@@ -178,7 +235,7 @@ function nicBoxes(host: Box, nics: Nic[], linkOf: Map<string, Link>, heights: Ma
         host: nic.host,
         name: nic.name,
         x: x + width / 2,
-        y: host.y + (up ? -1 : 1) * (sizes.hostHeight / 2),
+        y: host.y + (up ? -1 : 1) * (host.height / 2),
         width,
         height: sizes.nicHeight,
       }

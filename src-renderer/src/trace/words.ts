@@ -1,4 +1,4 @@
-import type { TraceDrop } from '../../../core/model/trace.ts'
+import type { TraceDrop, TraceResult } from '../../../core/model/trace.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
 import { parseRef } from '../state/place.ts'
 import type { NetworkView } from '../network/view.ts'
@@ -23,4 +23,12 @@ export function objectText(object: string | null, m: Messages): string {
 /** Where a packet was dropped and by what, in a sentence: `Dropped on h3 by ACL no-ssh`. */
 export function dropText(drop: Pick<TraceDrop, 'host' | 'device' | 'reason' | 'object'>, m: Messages): string {
   return m.trace.drop[drop.reason](drop.host, drop.device, objectText(drop.object, m))
+}
+
+/** What became of the packet, in a sentence, without the verdict's own word. */
+export function verdictText({ verdict, drop, hops, limit }: Pick<TraceResult, 'verdict' | 'drop' | 'hops' | 'limit'>, m: Messages): string {
+  if (verdict === 'dropped') return drop ? dropText(drop, m) : ''
+  if (verdict === 'delivered') return hops.some(({ leg }) => leg === 'return') ? m.trace.answered : m.trace.arrived
+  const last = hops.at(-1)
+  return limit ?? (last ? m.trace.unknownAfter(last.host, last.device) : m.trace.unknownAtAll)
 }

@@ -1,0 +1,134 @@
+import type { Layer } from '../topology/layers.ts'
+import { lanesAlone, lanesOverHosts, slotsOf, type Lanes } from '../topology/lanes.ts'
+import { layoutOf, switchKey, type Layout, type Point } from '../topology/layout.ts'
+import { app } from './app.svelte.ts'
+import { navigation } from './navigation.svelte.ts'
+import { settings } from './settings.svelte.ts'
+import { traces } from './traces.svelte.ts'
+import { virtual } from './virtual.svelte.ts'
+
+/** With no more ports than this, the virtual network shows them all unless a band was collapsed by hand. */
+const fewPorts = 60
+
+/** What the picture of the topology shows, wherever it is: its layer, what is expanded in it, and where everything lies. */
+class TopologyState {
+  stored = $state.raw<Record<string, Point> | null>(null)
+  /** Hosts and networks that were expanded or collapsed by hand, by `kind/name`. */
+  #toggled = $state.raw<ReadonlyMap<string, boolean>>(new Map())
+
+  layer: Layer = $derived(settings.layout.topologyLayer)
+  #guests = $derived(
+    new Map(
+      [...Map.groupBy(virtual.view.ports.toSorted((a, b) => a.number - b.number), ({ host }) => host)].map(([host, ports]) => [
+        host,
+        ports.map(({ name }) => name),
+      ]),
+    ),
+  )
+  expandedHosts = $derived(new Set(app.status.hosts.map(({ name }) => name).filter((name) => this.#toggled.get(`host/${name}`) ?? false)))
+  expandedLanes = $derived(
+    new Set(virtual.view.networks.map(({ name }) => name).filter((name) => this.#toggled.get(`network/${name}`) ?? virtual.view.ports.length <= fewPorts)),
+  )
+  /** Ports that are shown in any case: the selected one, and both ends of the trace. */
+  #pinned = $derived(
+    new Set([
+      ...(navigation.selection?.kind === 'port' ? [navigation.selection.id] : []),
+      ...(traces.drawn?.hops.flatMap(({ device }) => (virtual.view.port.has(device) ? [device] : [])) ?? []),
+    ]),
+  )
+  #nics = $derived(app.inventory.all('nic').map(({ doc }) => doc))
+
+  layout: Layout | null = $derived(this.layer === 'virtual' ? null : this.#layout(this.stored))
+  lanes: Lanes | null = $derived.by(() => {
+    if (this.layer === 'physical' || !this.stored || virtual.empty) return null
+    const { networks, routers, ports } = virtual.view
+    const input = { networks, routers, ports: ports.toSorted((a, b) => a.number - b.number), slots: this.#slots }
+    return this.layout ? lanesOverHosts(input, this.layout.hosts) : lanesAlone(input, this.expandedLanes)
+  })
+
+  /** Slots of the bands, as they were given once. */
+  #slots = $derived(
+    new Map(virtual.view.networks.flatMap(({ name }) => (this.stored?.[`lane/${name}`] ? [[name, this.stored[`lane/${name}`]!.y] as const] : []))),
+  )
+
+  #layout(stored: Record<string, Point> | null): Layout | null {
+    return (
+      stored &&
+      layoutOf({
+        hosts: app.status.hosts.map(({ name }) => name),
+        nics: this.#nics,
+        switches: app.topology.switches,
+        links: app.topology.links,
+        stored,
+        guests: this.#guests,
+        expanded: this.expandedHosts,
+        pinned: this.#pinned,
+        switchesBelow: this.layer === 'both' && !virtual.empty,
+      })
+    )
+  }
+
+  /** Reads the places on each connection. The body of an effect. */
+  follow(): () => void {
+    return app.whileOpen(async (client) => {
+      this.stored = await client.inventory.positions()
+    })
+  }
+
+  /** Whoever was placed once stays there: a place given by the layout is kept like one given by hand. The body of an effect. */
+  keepPlaces(): void {
+    const known = this.stored
+    if (!known) return
+    const found = { ...this.#placesIn(this.layout), ...(this.lanes && this.#slotPlaces()) }
+    const fresh = Object.entries(found).filter(([id]) => !known[id])
+    if (fresh.length > 0) this.#keep(Object.fromEntries(fresh))
+  }
+
+  /** A host or switch was put somewhere by hand. */
+  move(id: string, { x, y }: Point): void {
+    const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)]
+    const box = kind === 'host' ? this.layout?.hosts.get(name) : this.layout?.switches.get(name)
+    this.#keep({ [kind === 'host' ? id : switchKey(name, this.#below)]: { x, y: y - (box?.dy ?? 0) } })
+  }
+
+  /** Everything back to where the layout would put it. */
+  tidy(): void {
+    const order = [...slotsOf(virtual.view.networks, new Map())]
+    this.#keep({ ...this.#placesIn(this.#layout({})), ...Object.fromEntries(order.map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }])) })
+  }
+
+  toggle(id: string): void {
+    const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)]
+    const open = kind === 'host' ? this.expandedHosts.has(name) : this.expandedLanes.has(name)
+    this.#toggled = new Map([...this.#toggled, [id, !open]])
+  }
+
+  /** All that the shown layer can expand, or nothing of it. */
+  expandAll(open: boolean): void {
+    const ids = [...app.status.hosts.map(({ name }) => `host/${name}`), ...virtual.view.networks.map(({ name }) => `network/${name}`)]
+    this.#toggled = new Map(ids.map((id) => [id, open]))
+  }
+
+  get #below(): boolean {
+    return this.layer === 'both' && !virtual.empty
+  }
+
+  #placesIn(layout: Layout | null): Record<string, Point> {
+    if (!layout) return {}
+    return Object.fromEntries([
+      ...[...layout.hosts].map(([name, { x, y, dy }]) => [`host/${name}`, { x, y: y - dy }]),
+      ...[...layout.switches].map(([name, { x, y, dy }]) => [switchKey(name, this.#below), { x, y: y - dy }]),
+    ])
+  }
+
+  #slotPlaces(): Record<string, Point> {
+    return Object.fromEntries([...slotsOf(virtual.view.networks, this.#slots)].map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }]))
+  }
+
+  #keep(places: Record<string, Point>): void {
+    this.stored = { ...this.stored, ...places }
+    if (!app.readOnly) void app.client.inventory.savePositions(places).catch(() => {})
+  }
+}
+
+export const topologyState = new TopologyState()
