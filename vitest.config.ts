@@ -2,6 +2,8 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
 
 const generated = ['**/node_modules/**', 'dist/**']
+/** Tests that measure something on lab hosts: nothing else may run beside them. */
+const measuring = ['agent/supervisor/swap.lab.test.ts']
 
 export default defineConfig({
   plugins: [svelte({ configFile: false })],
@@ -14,13 +16,24 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Real hosts: one file at a time, because they share the machine's cores and some of them measure time.
+        // Real hosts, which wait for each other more than they work: two labs side by side.
         test: {
           name: 'lab',
           include: ['**/*.lab.test.ts'],
-          exclude: generated,
-          fileParallelism: false,
+          exclude: [...generated, ...measuring],
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'lab-alone',
+          include: measuring,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
@@ -31,7 +44,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.e2e.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

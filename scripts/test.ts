@@ -39,12 +39,13 @@ async function runCounted(name: string, argv: string[]): Promise<Counts> {
   return counts
 }
 
-const vitest = (project: string) =>
-  runCounted(project, [
+/** The vitest projects whose names begin so. */
+const vitest = (name: string) =>
+  runCounted(name, [
     'node_modules/vitest/vitest.mjs',
     'run',
     '--project',
-    project,
+    `${name}*`,
     '--passWithNoTests',
     '--reporter',
     'default',

@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { flowLine, parseFlowLine, type Flow } from '../../core/net/openflow/flow.ts'
 import { reservedPorts } from '../../core/net/openflow/values.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
+import { Capture } from './capture.ts'
+import { Control } from './control.ts'
 
 /**
  * A real ovs-vswitchd whose ports are not devices: frames are put in by command, and what it sends is written to a file a port. All else
@@ -58,7 +58,7 @@ export class DummySwitch {
   }
 
   async #start(): Promise<void> {
-    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:warn', '--log-file=/tmp/ofx/vs.log']
+    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:off']
     const db = `${this.#dir}/db.sock`
     await this.#run(['bin/ovsdb-tool', 'create', `${this.#dir}/conf.db`, `${this.#usr}/share/openvswitch/vswitch.ovsschema`])
     this.#daemon(['sbin/ovsdb-server', `--remote=punix:${db}`, `--unixctl=${this.#dir}/db.ctl`, ...quiet, `${this.#dir}/conf.db`])
@@ -218,80 +218,5 @@ async function exists(path: string): Promise<void> {
       return
     if (tries > 600) throw new Error(`${path} did not come to be within 30 s`)
     await sleep(50)
-  }
-}
-
-/** Reads what has been added to a pcap file (24 bytes of header, 16 before each packet) since it was read last. */
-class Capture {
-  readonly #file: number
-  #at = 24
-
-  constructor(path: string) {
-    this.#file = openSync(path, 'r')
-  }
-
-  read(): Uint8Array[] {
-    const size = fstatSync(this.#file).size
-    const bytes = Buffer.alloc(Math.max(0, size - this.#at))
-    readSync(this.#file, bytes, 0, bytes.length, this.#at)
-    const frames: Uint8Array[] = []
-    let from = 0
-    while (bytes.length - from >= 16 && bytes.length - from >= 16 + bytes.readUInt32LE(from + 8)) {
-      const length = bytes.readUInt32LE(from + 8)
-      frames.push(bytes.subarray(from + 16, from + 16 + length))
-      from += 16 + length
-    }
-    this.#at += from
-    return frames
-  }
-
-  close(): void {
-    closeSync(this.#file)
-  }
-}
-
-/** A connection to a daemon's control socket: JSON-RPC 1.0, one call at a time (ovs-appctl's protocol). */
-class Control {
-  readonly #socket: Socket
-  #answered: ((answer: { result: unknown; error: unknown }) => void) | null = null
-  #failed: ((error: Error) => void) | null = null
-  #text = ''
-
-  private constructor(socket: Socket) {
-    this.#socket = socket
-    socket.setEncoding('utf8').on('data', (text: string) => this.#read(text))
-    socket.on('error', (error) => this.#failed?.(error))
-    socket.on('close', () => this.#failed?.(new Error('ovs-vswitchd has gone')))
-  }
-
-  static open(path: string): Promise<Control> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(path, () => resolve(new Control(socket)))
-      socket.once('error', reject)
-    })
-  }
-
-  #read(text: string): void {
-    this.#text += text
-    try {
-      const answer = JSON.parse(this.#text) as { result: unknown; error: unknown }
-      this.#text = ''
-      this.#answered?.(answer)
-    } catch {
-      // Not all of it has come.
-    }
-  }
-
-  call(method: string, ...params: string[]): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.#failed = reject
-      this.#answered = ({ result, error }) =>
-        error === null ? resolve(String(result)) : reject(new Error(`${method} ${params.join(' ')}: ${String(error)}`))
-      this.#socket.write(JSON.stringify({ id: 0, method, params }))
-    })
-  }
-
-  close(): void {
-    this.#socket.destroy()
   }
 }

@@ -5,6 +5,7 @@ import { caseText, randomCase, reduced } from './case.ts'
 import { Chance } from './chance.ts'
 import { compare, noCounts } from './compare.ts'
 import { DummySwitch } from './dummy-switch.ts'
+import { fixedCases } from './fixed-cases.ts'
 
 /** Random pipelines, each with frames that come one after the other, through Open vSwitch and through the interpreter: not a byte may differ. */
 export default {
@@ -24,6 +25,10 @@ export default {
           throw new Error(`Pipeline with seed ${seed + round}: ${difference}\nStill so with:\n${caseText(smaller)}`)
         }
         if (round % 500 === 499) log(`${round + 1} of ${rounds} pipelines, ${counts.frames} frames, ${counts.outputs} outputs`)
+      }
+      for (const [name, tried] of Object.entries(fixedCases)) {
+        const difference = await compare(dummy, tried, counts, false)
+        if (difference !== null) throw new Error(`${name}: ${difference}\n${caseText(tried)}`)
       }
     } finally {
       await dummy.stop()

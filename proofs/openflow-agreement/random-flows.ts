@@ -313,8 +313,8 @@ function move(chance: Chance, { type, protocol }: Sure): string {
     'NXM_NX_XXREG0[16..111]->NXM_NX_XXREG0[0..95]',
     'NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15]',
     'NXM_NX_TUN_ID[0..23]->NXM_OF_ETH_DST[0..23]',
-    'NXM_NX_TUN_IPV4_SRC[]->NXM_NX_TUN_IPV4_DST[]',
-    'NXM_NX_TUN_IPV4_SRC[]->NXM_NX_REG3[]',
+    // Not of tun_src: where OVS refuses to send to its own address it forgets what that was.
+    'NXM_NX_TUN_IPV4_DST[]->NXM_NX_REG3[]',
     'NXM_NX_CT_MARK[]->NXM_NX_REG0[]',
     'NXM_NX_CT_STATE[0..7]->NXM_NX_REG3[0..7]',
     'NXM_NX_REG0[0..15]->NXM_OF_ETH_SRC[4..19]',

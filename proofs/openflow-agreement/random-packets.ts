@@ -1,5 +1,5 @@
 import { buildFrame } from '../../core/net/packet/build.ts'
-import { concatBytes, parseIp6Bytes, parseMac, write16 } from '../../core/net/packet/bytes.ts'
+import { concatBytes, ip6Bytes, macBytes, write16 } from '../../core/net/packet/bytes.ts'
 import { buildIcmpError } from '../../core/net/packet/icmp-error.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
 import {
@@ -130,8 +130,8 @@ function tcp(chance: Chance, ports: { sport: number; dport: number }): Tcp {
 function neighbourPacket(chance: Chance): Packet {
   const option = (): Uint8Array =>
     chance.weighted(
-      [4, () => concatBytes(Uint8Array.of(1, 1), parseMac(chance.pick(macs))!)],
-      [4, () => concatBytes(Uint8Array.of(2, 1), parseMac(chance.pick(macs))!)],
+      [4, () => concatBytes(Uint8Array.of(1, 1), macBytes(chance.pick(macs)))],
+      [4, () => concatBytes(Uint8Array.of(2, 1), macBytes(chance.pick(macs)))],
       [1, () => Uint8Array.of(14, 1, 1, 2, 3, 4, 5, 6)],
       [1, () => Uint8Array.of(1, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)],
       [1, () => Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)],
@@ -143,7 +143,7 @@ function neighbourPacket(chance: Chance): Packet {
     etherType: etherTypes.ip6,
     ip: { version: 6, src: chance.pick([...ip6s, '::']), dst: chance.pick(ip6s), protocol: 58, ttl: 255, tos: 0, label: 0, extensions: [] },
     transport: { kind: 'icmp6', type: chance.pick([135, 135, 136]), code: chance.is(0.95) ? 0 : 1, rest: chance.pick([0, 0x6000_0000, 0x1234_5678]) },
-    payload: chance.is(0.95) ? concatBytes(parseIp6Bytes(chance.pick(ip6s))!, ...options) : chance.bytes(chance.int(0, 15)),
+    payload: chance.is(0.95) ? concatBytes(ip6Bytes(chance.pick(ip6s)), ...options) : chance.bytes(chance.int(0, 15)),
   }
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 import type { SyncFrame } from '../../core/contract/agent/index.ts'
 import { monitorContract } from '../../core/contract/agent/monitor.ts'
+import { sourceModules } from './sync.ts'
 import type { Env } from '../../core/env.ts'
 import type { Sample } from '../../core/model/sample.ts'
 import { createCa, createCsr, signHost, signPerson, type Ca } from '../../core/pki/index.ts'
@@ -70,7 +71,7 @@ export class TestAgent implements AsyncDisposable {
     this.host = host
     this.#server = server
     this.#sockets = sockets
-    for (const module of ['supervisor', 'cluster', 'monitor']) this.restart(module)
+    for (const module of sourceModules) this.restart(module)
   }
 
   static async start(tls: { ca: string; cert: string; key: string }, host: string, port: number): Promise<TestAgent> {

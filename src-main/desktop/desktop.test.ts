@@ -121,7 +121,7 @@ test('a feed begins with all there is, goes on with what changes, and says every
     agent.logs.get('monitor')!.del('nic', 'h1/mgmt')
     agent.logs.get('monitor')!.put(nic('h1', 'storage') as Put)
     await eventually(() => expect(known().filter((key) => key.includes(' nic '))).toEqual(['h1 nic h1/storage']))
-    await eventually(() => expect(frames.at(-1)!.sources.filter(({ connected }) => connected)).toHaveLength(3))
+    await eventually(() => expect(frames.at(-1)!.sources.filter(({ connected }) => connected)).toHaveLength(4))
     const count = frames.length
     await eventually(() => expect(frames.length).toBeGreaterThan(count + 1))
     expect(frames.filter(({ type }) => type === 'snapshot')).toHaveLength(1)

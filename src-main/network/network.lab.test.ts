@@ -42,12 +42,21 @@ afterAll(async () => {
 
 const inside = (where: string, ...argv: string[]) => labCapture({ name, host: where, argv })
 const apply = (text: string, prune = false) => services.desktop.network.apply({ declaration: text, prune })
-const trace = (asked: Partial<TraceRequest> & { from: string; to: string }, mode: TraceMode = 'both') => services.desktop.network.trace({ ...asked, mode })
-const ping = async (from: string, to: string, ...more: string[]) => (await inside(from, 'ping', '-c', '3', '-i', '0.2', '-W', '5', ...more, to)).stdout
+const trace = (asked: Partial<TraceRequest> & { from: string; to: string }, mode: TraceMode = 'both') =>
+  services.desktop.network.trace({ ...asked, mode })
+const ping = async (from: string, to: string, ...more: string[]) =>
+  (await inside(from, 'ping', '-c', '3', '-i', '0.2', '-W', '5', ...more, to)).stdout
+/** What the keeper of a host's switch says. */
+const keeperOf = async (host: string) =>
+  JSON.parse((await inside(host, 'cat', '/run/holdfast/ovs/status.json')).stdout) as {
+    active: { number: number; vswitchd: { pid: number } }
+    ready: boolean
+  }
+const ready = (host: string) => expect.poll(async () => (await keeperOf(host)).ready, { timeout: 60_000 }).toBe(true)
 /** A command of ovs-ofctl on the switch that forwards. */
 async function ofctl(host: string, command: string, ...argv: string[]) {
-  const status = JSON.parse((await inside(host, 'cat', '/run/holdfast/ovs/status.json')).stdout) as { active: { number: number } }
-  return await inside(host, 'ovs-ofctl', '-O', 'OpenFlow15', command, `unix:/run/holdfast/ovs/${status.active.number}/br-int.mgmt`, ...argv)
+  const { number } = (await keeperOf(host)).active
+  return await inside(host, 'ovs-ofctl', '-O', 'OpenFlow15', command, `unix:/run/holdfast/ovs/${number}/br-int.mgmt`, ...argv)
 }
 
 describe('the virtual network on two hosts', () => {
@@ -120,7 +129,11 @@ describe('a trace, simulated and live', () => {
     ['an address that nobody has', { from: 'web-1', to: '10.20.1.99' }, 'dropped', 'network/web'],
   ])('agree about %s', async (_, asked, verdict, object) => {
     const result = await trace(asked)
-    expect({ verdict: result.verdict, object: result.drop?.object ?? null, parted: result.parted }, JSON.stringify(result)).toEqual({ verdict, object, parted: null })
+    expect({ verdict: result.verdict, object: result.drop?.object ?? null, parted: result.parted }, JSON.stringify(result)).toEqual({
+      verdict,
+      object,
+      parted: null,
+    })
   })
 
   it('leave no connection behind in conntrack', async () => {
@@ -153,19 +166,18 @@ describe('a trace, simulated and live', () => {
 })
 
 it('forwards again by itself after its switch is killed or hangs, and when asked to', async () => {
-  const active = async () => (JSON.parse((await inside('h2', 'cat', '/run/holdfast/ovs/status.json')).stdout) as { active: { vswitchd: { pid: number } }; ready: boolean })
-  const ready = () => expect.poll(async () => (await active()).ready, { timeout: 60_000 }).toBe(true)
   for (const signal of ['KILL', 'STOP']) {
-    await ready()
-    await inside('h2', 'kill', `-${signal}`, String((await active()).active.vswitchd.pid))
+    await ready('h2')
+    await inside('h2', 'kill', `-${signal}`, String((await keeperOf('h2')).active.vswitchd.pid))
     await expect.poll(() => ping('web-1', '10.20.2.11'), { timeout: 60_000 }).toContain('3 received')
   }
-  await ready()
+  await ready('h2')
   expect(await services.desktop.network.failover({ host: 'h2' })).toMatchObject({ way: 'standby' })
   expect(await ping('web-1', '10.20.2.11')).toContain('3 received')
 })
 
 it('loses nothing while the module that put it there is killed and starts again', async () => {
+  for (const host of ['h1', 'h2']) await ready(host)
   const pid = (await inside('h1', 'pgrep', '-f', 'network.mjs')).stdout.trim()
   const pinging = inside('web-1', 'ping', '-q', '-i', '0.002', '-c', '1500', '10.20.2.11')
   await inside('h1', 'kill', '-9', pid)
@@ -174,11 +186,20 @@ it('loses nothing while the module that put it there is killed and starts again'
 })
 
 it('deletes what is not declared any more, only when told to', async () => {
-  const less = declaration.split('\n').filter((line) => !/twin/.test(line)).join('\n')
+  const less = declaration
+    .split('\n')
+    .filter((line) => !/twin/.test(line))
+    .join('\n')
   expect((await apply(less)).changes).toEqual([])
   const { changes, hosts, revision } = await apply(less, true)
-  expect(changes.map(({ change, kind, name: object }) => `${change} ${kind} ${object}`).sort()).toEqual(['delete network twin', 'delete port twin-1', 'delete vpc other'])
+  expect(changes.map(({ change, kind, name: object }) => `${change} ${kind} ${object}`).sort()).toEqual([
+    'delete network twin',
+    'delete port twin-1',
+    'delete vpc other',
+  ])
   expect(hosts.every((host) => host.revision === revision)).toBe(true)
   await expect(inside('twin-1', 'true')).rejects.toThrow()
-  await expect(apply('ports:\n  - {name: x, network: nowhere, ip: 10.0.0.1, host: h9, attach: {kind: netns}}\n')).rejects.toMatchObject({ code: 'bad-input' })
+  await expect(apply('ports:\n  - {name: x, network: nowhere, ip: 10.0.0.1, host: h9, attach: {kind: netns}}\n')).rejects.toMatchObject({
+    code: 'bad-input',
+  })
 })

@@ -271,6 +271,7 @@ function router(
           throw errors.busy({ message: 'The virtual network was changed since this plan was made', data: { hint: 'Look at the plan again, then apply it.' } })
         return network.apply(input.declaration, input.prune)
       }),
+      failover: os.network.failover.handler(() => ({ outageMs: 41, connectionsCut: 0, way: 'standby' as const })),
       reachability: os.network.reachability.handler(({ input: { vpc, proto, dport } }) => ({
         ...tracer.reachability(network.network, vpc, { proto, dport }),
         plan: null,

@@ -91,6 +91,30 @@ const shots: Shot[] = [
   { name: 'plan-form-acl', at: '/lab/acl/no-ssh', then: async (page) => (await page.getByRole('button', { name: /Edit rule…|编辑规则…/ }).click(), await page.waitForTimeout(900)) },
   { name: 'plan-form-port', at: '/lab/network/db', then: (page) => openForm(page, 1) },
   { name: 'plan-form-network', at: '/lab/network/db', then: (page) => openForm(page, 0) },
+  { name: 'trace-start', at: '/lab/trace' },
+  { name: 'trace-none', at: '/lab/trace', fixture: { ports: 0 } },
+  { name: 'trace-delivered', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432&mode=simulated' },
+  { name: 'trace-dropped', at: '/lab/trace?from=web-1&to=db-3&proto=tcp&dport=22', then: runTrace },
+  { name: 'trace-hop', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432&mode=simulated', then: async (page) => void (await page.locator('[data-hop=simulated-2]').click()) },
+  { name: 'trace-parted', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432', fixture: { flowGone: 'h2' }, then: runTrace },
+  { name: 'trace-unknown', at: '/lab/trace?from=web-1&to=db-2&proto=icmp&mode=live', fixture: { blind: 'h2' }, then: runTrace },
+  { name: 'trace-running', at: '/lab/trace?from=web-1&to=db-2', fixture: { traceMs: 60_000 }, then: runTrace },
+  { name: 'trace-offline', at: '/lab/trace?from=web-1&to=10.99.1.1&mode=simulated', fixture: { offline: true, offlineForMs: 900_000 } },
+  { name: 'trace-problems', at: '/lab/trace?from=web-99&to=nowhere&proto=tcp&dport=99999&ttl=999&sourceMac=zz', then: runTrace },
+  { name: 'trace-error', at: '/lab/trace?from=cache-1&to=fd00:20:1::11&mode=simulated' },
+  { name: 'trace-virtual', at: '/lab/trace?from=web-1&to=db-3&proto=tcp&dport=22&mode=simulated', then: (page) => layer(page, 2) },
+  { name: 'trace-physical', at: '/lab/trace?from=web-1&to=db-2&proto=icmp&mode=simulated', then: (page) => layer(page, 1) },
+  { name: 'topology-virtual', at: '/lab/topology?select=network/db', then: (page) => layer(page, 2) },
+  { name: 'topology-physical', at: '/lab/topology', then: (page) => layer(page, 1) },
+  {
+    name: 'topology-trace',
+    at: '/lab/trace?from=web-1&to=db-3&proto=tcp&dport=22&mode=simulated',
+    then: async (page) => (await page.evaluate(() => (location.hash = '#/lab/topology?select=hop/simulated-8')), await page.waitForTimeout(900)),
+  },
+  { name: 'topology-port', at: '/lab/topology?select=port/db-1' },
+  { name: 'topology-expanded', at: '/lab/topology', fixture: { off: ['h3'], lag: 'h2' }, then: async (page) => (await page.getByRole('button', { name: /^(Expand all|全部展开)$/ }).click(), await page.waitForTimeout(500)) },
+  { name: 'topology-large-virtual', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 }, then: (page) => layer(page, 2) },
+  { name: 'topology-large-both', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 } },
   { name: 'split', at: '/lab?beside=topology', fixture: { cut: ['h2/storage'] } },
   { name: 'events', at: '/lab/events', fixture: degraded, then: async (page) => void (await page.getByRole('row').nth(2).click()) },
   { name: 'tasks-empty', at: '/lab/tasks' },
@@ -194,6 +218,17 @@ async function openForm(page: Page, nth: number): Promise<void> {
   await page.getByRole('button', { name: /^(Add|添加)$/ }).click()
   await page.getByRole('menuitem').nth(nth).click()
   await page.getByRole('dialog').waitFor()
+}
+
+async function runTrace(page: Page): Promise<void> {
+  await page.locator('main form button[type=submit]').click()
+  await page.waitForTimeout(1200)
+}
+
+/** Both, physical, virtual. */
+async function layer(page: Page, nth: number): Promise<void> {
+  await page.getByRole('radiogroup', { name: /What is shown|显示内容/ }).getByRole('radio').nth(nth).click()
+  await page.waitForTimeout(600)
 }
 
 async function runTasks(page: Page): Promise<void> {

@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync, statSync, watch } from 'node:fs'
+import { mkdirSync, rmSync, watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asHoldfastError, HoldfastError } from '../../../core/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { identifyProcess, isAlive, readPidFile, signalProcess } from '../../runtime/process.ts'
 import { endInstance, runDatabase } from '../switch/daemons.ts'
-import { readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
+import { desiredVersion, readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
 import { removeErrorDevice, setPromiscuous } from '../switch/devices.ts'
 import { readStatus, writeStatus, type Takeover } from '../switch/keeper-status.ts'
 import { OvsInstance, type InstanceId } from '../switch/ovs-instance.ts'
@@ -46,11 +46,14 @@ export class Keeper {
   #lastNumber = 0
   #neighboursAtMs = 0
   #pauseMs = lookPeriodMs
+  /** Nothing is done earlier: something has just failed, or forwarding was just taken over. */
   #notBeforeMs = 0
+  #restUntilMs = 0
   #ended = false
   /** What is being done to instances, one thing after the other; a takeover alone does not wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #takeover: Promise<Takeover> | null = null
+  #ending: Promise<void> | null = null
   #wake: () => void = () => undefined
 
   constructor(paths: SwitchPaths, program: string, logger: Logger) {
@@ -69,6 +72,7 @@ export class Keeper {
       await this.#turn
       await this.#pause()
     }
+    await this.#ending
   }
 
   /** A switch-over that somebody asked for. Throws `busy` while there is nothing to switch over to. */
@@ -93,7 +97,12 @@ export class Keeper {
   }
 
   /** Ends all instances and removes what they need. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  async #end(): Promise<void> {
     this.leave()
     await this.#turn.catch(() => undefined)
     await this.#takeover?.catch(() => undefined)
@@ -128,10 +137,12 @@ export class Keeper {
     // Two would fight each other.
     if (keeper && keeper.pid !== process.pid) return this.leave()
     if (this.#takeover) await this.#takeover.catch(() => undefined)
-    const version = fileVersion(this.#paths.desired)
+    const version = desiredVersion(this.#paths.desired)
     if (version !== this.#desired?.version) {
       const read = readDesired(this.#paths.desired)
       this.#desired = read && { ...read, version }
+      this.#notBeforeMs = this.#restUntilMs
+      this.#pauseMs = lookPeriodMs
     }
     const desired = this.#desired
     if (!desired || this.#ended || performance.now() < this.#notBeforeMs) return
@@ -251,7 +262,8 @@ export class Keeper {
         connectionsCut: kernel ? 0 : this.#connections,
       }
       this.#lastTakeover = takeover
-      this.#notBeforeMs = performance.now() + restBeforeStandbyMs
+      this.#restUntilMs = performance.now() + restBeforeStandbyMs
+      this.#notBeforeMs = this.#restUntilMs
       this.#report()
       this.#logger.warn('forwarding was taken over', { ...takeover })
       if (!kernel) await setPromiscuous(next.id.base.nic, true)
@@ -296,6 +308,7 @@ export class Keeper {
       restarts: this.#restarts,
       lastTakeover: this.#lastTakeover,
       problem: this.#problem,
+      desired: this.#desired?.version ?? '',
     })
   }
 
@@ -316,10 +329,4 @@ function watchFile(directory: string, name: string, onChange: () => void): Dispo
     if (file === name) onChange()
   })
   return { [Symbol.dispose]: () => watcher.close() }
-}
-
-/** Tells one state of a file from any other; the file is replaced, never written to. */
-function fileVersion(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return found ? `${found.ino} ${found.mtimeNs}` : ''
 }

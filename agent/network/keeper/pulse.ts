@@ -80,18 +80,15 @@ export class Pulse implements Disposable {
       this.#sign()
       this.#asked = false
     } catch {
-      this.#connection = null
-      if (this.#over) return
-      if (isAlive(this.#options.process)) this.#asked = false
-      else this.#lost('killed')
+      // Nobody listens there: it has ended, or the next beat asks again.
+      this.#asked = false
     }
   }
 
   async #connect(): Promise<Unixctl> {
     const connection = await Unixctl.connect(this.#options.control)
-    connection.onClose(() => {
-      if (!this.#over && !isAlive(this.#options.process)) this.#lost('killed')
-    })
+    // One that ends closes this first; until all its packet sockets are closed, too, it still counts as a process.
+    connection.onClose(() => this.#lost('killed'))
     return connection
   }
 

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import type { TunnelEnd } from '../../../core/model/network.ts'
 import type { Flow } from '../../../core/net/openflow/flow.ts'
 
@@ -53,4 +53,10 @@ export function readDesired(path: string): DesiredSwitch | null {
   } catch {
     return null
   }
+}
+
+/** Tells what `writeDesired` wrote from anything that it wrote before or after; empty where there is nothing. */
+export function desiredVersion(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found ? `${found.ino} ${found.mtimeNs}` : ''
 }

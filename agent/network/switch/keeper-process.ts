@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError, type ErrorDoc } from '../../../core/errors.ts'
-import { endProcess, identifyProcess, isAlive, readPidFile, removePidFile, signalProcess, writePidFile, type ProcessId } from '../../runtime/process.ts'
+import { identifyProcess, isAlive, readPidFile, removePidFile, signalProcess, writePidFile, type ProcessId } from '../../runtime/process.ts'
 import { readStatus } from './keeper-status.ts'
 import type { SwitchPaths } from './switch-paths.ts'
 
@@ -63,11 +63,14 @@ export class KeeperProcess {
   /** Ends it and all that it keeps, also what an earlier one has left. */
   async end(): Promise<void> {
     await this.ensure()
-    const deadlineMs = performance.now() + answerLimitMs
-    // One that was just started does not listen at once.
-    while (!(await this.request('end').then(() => true, (thrown: unknown) => performance.now() > deadlineMs && Promise.reject(thrown as Error)))) await sleep(20)
     const running = this.id
-    if (running) await endProcess(running, answerLimitMs)
+    const deadlineMs = performance.now() + answerLimitMs
+    while (running && isAlive(running)) {
+      if (performance.now() > deadlineMs) throw new HoldfastError('timeout', 'The virtual switch does not end', `See ${this.#logFile} on that host.`)
+      // One that was just started does not listen at once; one that has done it may end before it answers.
+      await this.request('end').catch(() => undefined)
+      await sleep(20)
+    }
     removePidFile(this.#paths.keeperPidFile)
   }
 
@@ -79,9 +82,13 @@ export class KeeperProcess {
     while (isAlive(running)) await sleep(10)
   }
 
+  get #logFile(): string {
+    return join(this.#paths.log, 'keeper.log')
+  }
+
   #start(): void {
     mkdirSync(this.#paths.log, { recursive: true, mode: 0o750 })
-    const file = join(this.#paths.log, 'keeper.log')
+    const file = this.#logFile
     if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > maxLogBytes) truncateSync(file, 0)
     const log = openSync(file, 'a', 0o640)
     try {
@@ -98,5 +105,11 @@ export class KeeperProcess {
 }
 
 function notRunning(cause?: unknown): HoldfastError {
-  return new HoldfastError('module-unhealthy', 'The keeper of the virtual switch does not answer', 'The network module starts it again; try again.', {}, { cause })
+  return new HoldfastError(
+    'module-unhealthy',
+    'The keeper of the virtual switch does not answer',
+    'The network module starts it again; try again.',
+    {},
+    { cause },
+  )
 }

@@ -34,6 +34,8 @@ export interface KeeperStatus {
   lastTakeover: Takeover | null
   /** Why an instance cannot be started; null when all is well. */
   problem: string | null
+  /** `desiredVersion` of what it has read last. */
+  desired: string
 }
 
 /** Writes it whole or not at all. */

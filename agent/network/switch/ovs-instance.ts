@@ -172,7 +172,10 @@ export class OvsInstance {
     const now = changes.added.length > 0 ? await readPorts(this.paths) : known
     return now
       .filter((port) => port.openflowPort !== port.number)
-      .map((port) => `The device ${port.device} is not on the switch: ${port.error ?? `it has port ${port.openflowPort ?? 'none'} instead of ${port.number}`}`)
+      .map(
+        (port) =>
+          `The device ${port.device} is not on the switch: ${port.error ?? `it has port ${port.openflowPort ?? 'none'} instead of ${port.number}`}`,
+      )
   }
 
   /** Makes the wanted meters be there; answers the ids of those that nobody wants any more. */

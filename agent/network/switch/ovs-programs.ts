@@ -8,7 +8,11 @@ const maxOutputBytes = 256 * 1024 * 1024
  * Runs a program of Open vSwitch and answers its stdout. `alsoOk`: a status other than 0 that is no failure. Throws `system-unsupported`
  * where it is missing, `step-failed` with its words, `timeout` after `timeoutMs`.
  */
-export function runOvs(program: string, args: readonly string[], options: { input?: string; alsoOk?: number; timeoutMs?: number } = {}): Promise<string> {
+export function runOvs(
+  program: string,
+  args: readonly string[],
+  options: { input?: string; alsoOk?: number; timeoutMs?: number } = {},
+): Promise<string> {
   const { input, alsoOk, timeoutMs = 10_000 } = options
   return new Promise((resolve, reject) => {
     const child = execFile(

@@ -3,7 +3,11 @@ import type { DesiredSwitch, SwitchPort } from './desired-switch.ts'
 import type { InstancePaths } from './switch-paths.ts'
 
 /** OpenFlow ports of br-int that every switch has; guests' come after. */
-export const reservedPorts = { vxlan: { device: 'vx0', number: 1 }, gre: { device: 'gre0', number: 2 }, errors: { device: 'hf-icmp', number: 3 } } as const
+export const reservedPorts = {
+  vxlan: { device: 'vx0', number: 1 },
+  gre: { device: 'gre0', number: 2 },
+  errors: { device: 'hf-icmp', number: 3 },
+} as const
 
 /** Lowest number of a port of `DesiredSwitch`. */
 export const firstGuestPort = 16
@@ -33,7 +37,16 @@ export async function describeSwitch(instance: InstancePaths, { datapath, nic, t
   ]
   const tunnel = ({ device, number }: SwitchPort, ...settings: string[]) => [
     ['add-port', 'br-int', device],
-    ['set', 'interface', device, `ofport_request=${number}`, 'options:remote_ip=flow', 'options:key=flow', `options:local_ip=${tunnelEnd.ip}`, ...settings],
+    [
+      'set',
+      'interface',
+      device,
+      `ofport_request=${number}`,
+      'options:remote_ip=flow',
+      'options:key=flow',
+      `options:local_ip=${tunnelEnd.ip}`,
+      ...settings,
+    ],
   ]
   const options = [
     // One thread each is enough for what a host has, and more of them wake up for nothing.
@@ -44,17 +57,25 @@ export async function describeSwitch(instance: InstancePaths, { datapath, nic, t
     // What the kernel forwards goes on until the new flows are there, ovs-vswitchd.conf.db(5).
     ...(datapath === 'kernel' ? ['other_config:flow-restore-wait=true'] : []),
   ]
-  const underlay = [...bridge('br-phy'), ['set', 'bridge', 'br-phy', `other_config:hwaddr="${tunnelEnd.mac}"`], ...addPort('br-phy', { device: nic, number: 1 })]
-  await vsctl(instance, ['--no-wait'], [
-    ['init'],
-    ['set', 'Open_vSwitch', '.', ...options],
-    ...bridge('br-int'),
-    ...tunnel(reservedPorts.vxlan, 'type=vxlan', `options:dst_port=${vxlanUdpPort}`),
-    ...tunnel(reservedPorts.gre, 'type=gre'),
-    ...addPort('br-int', reservedPorts.errors),
-    ...ports.flatMap((port) => addPort('br-int', port)),
-    ...(datapath === 'userspace' ? underlay : []),
-  ])
+  const underlay = [
+    ...bridge('br-phy'),
+    ['set', 'bridge', 'br-phy', `other_config:hwaddr="${tunnelEnd.mac}"`],
+    ...addPort('br-phy', { device: nic, number: 1 }),
+  ]
+  await vsctl(
+    instance,
+    ['--no-wait'],
+    [
+      ['init'],
+      ['set', 'Open_vSwitch', '.', ...options],
+      ...bridge('br-int'),
+      ...tunnel(reservedPorts.vxlan, 'type=vxlan', `options:dst_port=${vxlanUdpPort}`),
+      ...tunnel(reservedPorts.gre, 'type=gre'),
+      ...addPort('br-int', reservedPorts.errors),
+      ...ports.flatMap((port) => addPort('br-int', port)),
+      ...(datapath === 'userspace' ? underlay : []),
+    ],
+  )
 }
 
 /** Lets a switch in the kernel take its packets that match no flow of the kernel's; until then it leaves alone what its predecessor put there. */
@@ -103,7 +124,6 @@ export function parsePorts(text: string): KnownPort[] {
     ]
   })
 }
-
 
 /** Takes ports out of a running switch and puts others in, and waits until it has them. */
 export async function changePorts(instance: InstancePaths, { removed, added }: PortChanges): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../../core/errors.ts'
 import type { Flow } from '../../../core/net/openflow/flow.ts'
 import { runProgram } from '../../runtime/programs.ts'
-import { sameBase, writeDesired, type Datapath, type DesiredSwitch } from './desired-switch.ts'
+import { desiredVersion, sameBase, writeDesired, type Datapath, type DesiredSwitch } from './desired-switch.ts'
 import { parseFlowDump, type FlowStats } from './flow-changes.ts'
 import { KeeperProcess } from './keeper-process.ts'
 import { readStatus, type KeeperStatus, type Takeover } from './keeper-status.ts'
@@ -56,17 +56,13 @@ export class VirtualSwitch {
    */
   async converge(wanted: Omit<DesiredSwitch, 'datapath'>): Promise<Converged> {
     const desired: DesiredSwitch = { ...wanted, datapath: await this.datapath() }
-    this.#write(desired)
+    const found = this.#known(this.status())
+    // What the keeper is to bring back is proven first, unless there is nothing yet to prove it with.
+    if (!found?.running || !sameBase(found.id.base, desired)) this.#write(desired)
     await this.#keeper.ensure()
-    const instance = await this.#active(desired)
-    try {
-      return await instance.converge(desired)
-    } catch (thrown) {
-      // Another one has taken over in the middle of it.
-      const next = await this.#active(desired)
-      if (next === instance) throw thrown
-      return next.converge(desired)
-    }
+    const converged = await this.#convergeActive(desired)
+    this.#write(desired)
+    return converged
   }
 
   /** Puts right what others have altered since, and says what it was; null when nothing was. Must not overlap with `converge`, and comes after it. */
@@ -142,6 +138,18 @@ export class VirtualSwitch {
     this.#written = ''
   }
 
+  async #convergeActive(desired: DesiredSwitch): Promise<Converged> {
+    const instance = await this.#active(desired)
+    try {
+      return await instance.converge(desired)
+    } catch (thrown) {
+      // Another one has taken over in the middle of it.
+      const next = await this.#active(desired)
+      if (next === instance) throw thrown
+      return next.converge(desired)
+    }
+  }
+
   #write(desired: DesiredSwitch): void {
     const text = JSON.stringify(desired)
     if (text !== this.#written || !existsSync(this.#paths.desired)) {
@@ -159,7 +167,11 @@ export class VirtualSwitch {
       const status = this.status()
       const instance = this.#known(status)
       if (instance?.running && sameBase(instance.id.base, desired)) return instance
-      if (performance.now() > deadlineMs) throw new HoldfastError('timeout', status?.problem ?? 'Open vSwitch does not come up', 'See keeper.log and ovs-vswitchd.log on that host.')
+      if (!instance && status?.problem && status.desired === desiredVersion(this.#paths.desired)) {
+        throw new HoldfastError('step-failed', status.problem, 'See keeper.log and ovs-vswitchd.log on that host.')
+      }
+      if (performance.now() > deadlineMs)
+        throw new HoldfastError('timeout', status?.problem ?? 'Open vSwitch does not come up', 'See keeper.log and ovs-vswitchd.log on that host.')
       await sleep(10)
     }
   }

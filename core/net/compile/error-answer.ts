@@ -1,5 +1,5 @@
 import { buildIcmpError } from '../packet/icmp-error.ts'
-import { macAt, parseMac } from '../packet/bytes.ts'
+import { macAt, macBytes } from '../packet/bytes.ts'
 import { parseFrame } from '../packet/parse.ts'
 import { answerMac, readErrorRequest } from './errors.ts'
 
@@ -13,7 +13,11 @@ export function answerError(frame: Uint8Array): Uint8Array | null {
   if (!request || !offending?.ip) return null
   const { kind, vni, mtuBytes } = request
   const { dst, version } = offending.ip
-  const answer = buildIcmpError(frame, { kind, ...(kind === 'too-big' && { mtuBytes }) }, { mac: macAt(frame, 0), ...(version === 4 ? { ip4: dst } : { ip6: dst }) })
-  answer?.set(parseMac(answerMac(kind, vni))!, 0)
+  const answer = buildIcmpError(
+    frame,
+    { kind, ...(kind === 'too-big' && { mtuBytes }) },
+    { mac: macAt(frame, 0), ...(version === 4 ? { ip4: dst } : { ip6: dst }) },
+  )
+  answer?.set(macBytes(answerMac(kind, vni)), 0)
   return answer
 }

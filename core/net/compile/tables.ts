@@ -37,26 +37,18 @@ export function stageOf(table: number): Stage | undefined {
   return stages.get(table)
 }
 
-/** Registers (nicira extension, ovs-fields(7)) by what they hold along the pipeline. */
-export const registers = {
-  /** VNI of the network that the packet is in now. */
-  vni: 'reg0',
-  /** Number of the local port that sent it; 0 for what came out of a tunnel. */
-  sender: 'reg1',
-  /** Number of the local port that is to receive it. */
-  receiver: 'reg2',
-  /** Number of the router that it is in. */
-  router: 'reg3',
-  /** Next hop: IPv4 in reg4, IPv6 in xxreg1 (reg4 to reg7). */
-  nextHop4: 'reg4',
-  nextHop6: 'xxreg1',
-  /** Bit 0: larger than the next network's MTU. */
-  tooBig: 'reg8',
-  /** 1: came out of a tunnel, so that it enters none again. */
-  fromTunnel: 'reg9',
-  /** VNI of the network that it was sent in, kept while it is routed. */
-  senderVni: 'reg10',
-} as const
+/*
+ * Registers (ovs-fields(7)) by what they hold along the pipeline:
+ *
+ *   reg0          VNI of the network that the packet is in now
+ *   reg1          number of the local port that sent it; 0 for what came out of a tunnel
+ *   reg2          number of the local port that is to receive it
+ *   reg3          number of the router that it is in
+ *   reg4, xxreg1  next hop: IPv4 in reg4, IPv6 in reg4 to reg7
+ *   reg8, bit 0   larger than the next network's MTU
+ *   reg9          1: came out of a tunnel, so that it enters none again
+ *   reg10         VNI of the network that it was sent in, kept while it is routed
+ */
 
 /** OpenFlow ports of br-int that are not guests'. */
 export const switchPorts = { vxlan: 1, gre: 2, error: 3 } as const

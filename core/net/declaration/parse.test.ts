@@ -6,7 +6,7 @@ import { sampleDeclarations } from './arbitrary.ts'
 import { exportDeclaration } from './export.ts'
 import { maxDeclarationBytes, parseDeclaration } from './parse.ts'
 import { planNetwork } from './plan.ts'
-import type { Problem } from './problems.ts'
+import { maxProblems, type Problem } from './problems.ts'
 
 function problemsOf(text: string): Problem[] {
   try {
@@ -143,6 +143,12 @@ routers: ~
     expect(problems.map(({ line }) => line)).toEqual([2, 2, 4, 4, 4, 4])
     expect(() => parseDeclaration(text)).toThrow(/^The declaration was refused for 6 reasons, first: line 2, ports\.a\.network: /)
     expect(() => parseDeclaration('vlans: []')).toThrow(/^The declaration was refused: line 1, vlans: vlans is not known here$/)
+  })
+
+  test('counts more problems than it tells', () => {
+    const text = Array.from({ length: maxProblems + 1 }, (_, index) => `k${index}: 1\n`).join('')
+    expect(problemsOf(text)).toHaveLength(maxProblems)
+    expect(() => parseDeclaration(text)).toThrow(/refused for 1001 reasons, first: line 1, k0/)
   })
 
   test('whatever the text, it is a declaration or refused as one', () => {

@@ -167,6 +167,18 @@ ports:
     expect(next.ports.map((port) => port.mac)).toEqual([mac, macOf('port', 'b', new Set([mac]))])
   })
 
+  test('of two names with the same MAC the first gets it, in whatever order they are declared', () => {
+    const ports = ['port-1110110', 'port-916955'].map(
+      (name, index) => `{name: ${name}, network: n, ip: 10.0.0.${index + 1}, host: h1, attach: {kind: netns}}`,
+    )
+    const macs = [ports, ports.toReversed()].map((order) =>
+      plan(`networks: [{name: n, vpc: v, subnet: 10.0.0.0/24}]\nports: [${order.join(', ')}]`).next.ports.map((port) => port.mac),
+    )
+    expect(macs[0]![0]).toBe(macOf('port', 'port-916955', new Set()))
+    expect(macs[0]![1]).not.toBe(macs[0]![0])
+    expect(macs[1]).toEqual(macs[0])
+  })
+
   test('VPCs are there by being named, and stay until they are pruned', () => {
     const { next } = plan('vpcs: [{name: spare}]\nrouters: [{name: r, vpc: routed, networks: []}]', current)
     expect(next.vpcs).toEqual([{ name: 'routed' }, { name: 'shop' }, { name: 'spare' }])

@@ -31,6 +31,9 @@ export function lineAt(lines: ReadonlyMap<string, number> | undefined, place: Pl
   return null
 }
 
+/** Most problems that an error carries: more are of no help, and errors are sent and stored. How many there are is in its message. */
+export const maxProblems = 1000
+
 /** The error that refuses a declaration as a whole: bad-input, with all problems in the order of their lines in `data.problems`. */
 export function refusalOf(problems: readonly Problem[]): HoldfastError {
   const lineOf = ({ line }: Problem): number => line ?? Number.MAX_SAFE_INTEGER
@@ -38,5 +41,7 @@ export function refusalOf(problems: readonly Problem[]): HoldfastError {
   const { line, path, message, remedy } = sorted[0]!
   const reasons = sorted.length === 1 ? '' : ` for ${sorted.length} reasons, first`
   const where = [line === null ? '' : `line ${line}, `, path === '' ? '' : `${path}: `].join('')
-  return new HoldfastError('bad-input', `The declaration was refused${reasons}: ${where}${message}`, remedy, { problems: sorted })
+  return new HoldfastError('bad-input', `The declaration was refused${reasons}: ${where}${message}`, remedy, {
+    problems: sorted.slice(0, maxProblems),
+  })
 }

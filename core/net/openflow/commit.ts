@@ -117,15 +117,15 @@ function writeIpv4(frame: Frame, before: Key, after: Key): void {
 
 function writeIpv6(frame: Frame, before: Key, after: Key): void {
   const { bytes, l3 } = frame
-  const { protocol, rewritable, routed } = upperOf(frame)
+  const { protocol, rewritable } = upperOf(frame)
   const sumAt = (): number | null => (protocol === protocols.icmp6 && upperBytes(frame) >= 4 ? frame.l4 + 2 : addressedChecksum(frame, protocol))
-  for (const [word, offset, covered] of [
-    [at.ip6Src, 8, rewritable],
-    [at.ip6Dst, 24, rewritable && !routed],
+  for (const [word, offset] of [
+    [at.ip6Src, 8],
+    [at.ip6Dst, 24],
   ] as const) {
     const address = wordBytes(after, word, 4)
     if (address.some((byte, index) => byte !== bytes[l3 + offset + index])) {
-      replaceAddress(bytes, l3 + offset, address, covered ? sumAt() : null, protocol)
+      replaceAddress(bytes, l3 + offset, address, rewritable ? sumAt() : null, protocol)
     }
   }
   const first = read32(bytes, l3)
@@ -134,18 +134,18 @@ function writeIpv6(frame: Frame, before: Key, after: Key): void {
 }
 
 /**
- * The protocol behind the extension headers, whether its checksum is in this fragment, and whether the destination is not yet the last
- * one (a routing header with segments left): then the checksum is of another (RFC 8200 §8.1).
+ * The protocol behind the extension headers, and whether its checksum is in this fragment. A routing header with segments left counts as
+ * the last one, so that no checksum is touched: the destination is then not yet the one that it covers (RFC 8200 §8.1).
  */
-function upperOf({ bytes, l3, l4 }: Frame): { protocol: number; rewritable: boolean; routed: boolean } {
+function upperOf({ bytes, l3, l4 }: Frame): { protocol: number; rewritable: boolean } {
   const { hopByHop, routing, fragment, authentication, destination } = extensionTypes
-  const found = { protocol: bytes[l3 + 6]!, rewritable: true, routed: false }
+  const found = { protocol: bytes[l3 + 6]!, rewritable: true }
   let offset = l3 + 40
   for (;;) {
     const type = found.protocol
     if (type !== hopByHop && type !== routing && type !== destination && type !== authentication && type !== fragment) return found
     if (l4 - offset < 8) return found
-    if (type === routing && bytes[offset + 3]! > 0) return { ...found, routed: true }
+    if (type === routing && bytes[offset + 3]! > 0) return found
     if (type === fragment) found.rewritable = (read16(bytes, offset + 2) & 0xfff8) === 0 && (read16(bytes, offset + 2) & 1) !== 0
     const length = type === fragment ? 8 : type === authentication ? (bytes[offset + 1]! + 2) * 4 : (bytes[offset + 1]! + 1) * 8
     found.protocol = bytes[offset]!
@@ -195,7 +195,7 @@ function writeNeighbourHeader(frame: Frame, before: Key, after: Key): void {
   if (before[at.ndReserved] !== after[at.ndReserved]) write32(bytes, l4 + 4, after[at.ndReserved]!)
   if (before[at.flags] !== after[at.flags]) bytes[l4 + 24] = after[at.flags]!
   write16(bytes, l4 + 2, 0)
-  write16(bytes, l4 + 2, upperChecksum(bytes, l3, protocols.icmp6, l4, bytes.length - paddingBytes))
+  write16(bytes, l4 + 2, upperChecksum(bytes, 6, l3, protocols.icmp6, l4, bytes.length - paddingBytes))
 }
 
 function writeNeighbour(frame: Frame, before: Key, after: Key): void {

@@ -104,7 +104,7 @@ function portsKey({ bytes, l3, from, end, quotedBytes }: Upper, key: ConnectionK
     const length = tcp ? (bytes[from + 12]! >> 4) * 4 : read16(bytes, from + 4)
     if (length < (tcp ? 20 : 8) || length > size) return null
     const unchecked = !tcp && key.etherType === etherTypes.ip4 && read16(bytes, from + 6) === 0
-    if (!unchecked && upperChecksum(bytes, l3, key.protocol, from, end) !== 0) return null
+    if (!unchecked && upperChecksum(bytes, key.etherType === etherTypes.ip4 ? 4 : 6, l3, key.protocol, from, end) !== 0) return null
   }
   const src = { ...key.src, port: read16(bytes, from) }
   const dst = { ...key.dst, port: read16(bytes, from + 2) }
@@ -114,7 +114,7 @@ function portsKey({ bytes, l3, from, end, quotedBytes }: Upper, key: ConnectionK
 function icmpKey(upper: Upper, key: ConnectionKey): FoundKey | null {
   const { bytes, l3, from, end, quotedBytes } = upper
   const four = key.etherType === etherTypes.ip4
-  if (quotedBytes === undefined && (four ? checksum(bytes, from, end) : upperChecksum(bytes, l3, protocols.icmp6, from, end)) !== 0) return null
+  if (quotedBytes === undefined && (four ? checksum(bytes, from, end) : upperChecksum(bytes, 6, l3, protocols.icmp6, from, end)) !== 0) return null
   if (end - from < 8) return null
   const type = bytes[from]!
   if ((four ? icmpErrors : icmp6Errors).includes(type)) return quotedBytes === undefined ? errorKey(upper, key) : null

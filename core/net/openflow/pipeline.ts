@@ -113,6 +113,8 @@ class Execution {
           const { step, reason, options } = operation
           packetIns.push({ reason, options, frame: packet.frame.bytes, step: steps.indexOf(step) })
           step.done.push({ kind: 'packet-in', reason })
+          // OVS reads the headers anew for that, and no further than one VLAN tag: behind two it then writes to the wrong place.
+          packet.frame = { bytes: packet.frame.bytes, ...extract(packet.frame.bytes, new Uint32Array(keyWords)) }
           break
         }
         case 'ct':

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../errors.ts'
 import { parseIpv4 } from '../address.ts'
-import { concatBytes, parseIp6Bytes, parseMac, read16, write16, write32 } from './bytes.ts'
+import { concatBytes, ip6Bytes, macBytes, read16, write16, write32 } from './bytes.ts'
 import { upperChecksum, writeChecksum } from './checksum.ts'
 import { extensionTypes, protocols, type Arp, type Icmp, type Ipv4, type Ipv6, type Packet, type Tcp, type Udp } from './packet.ts'
 
@@ -13,7 +13,7 @@ export function buildFrame(packet: Packet): Uint8Array {
   const upper = transport ? concatBytes(buildTransport(transport, payload.length), payload) : payload
   const header = ip.version === 4 ? buildIpv4(ip, upper.length) : buildIpv6(ip, upper.length)
   const frame = concatBytes(ethernet, header, upper)
-  if (transport && whole(ip)) writeUpperChecksum(frame, ethernet.length, ethernet.length + header.length, transport)
+  if (transport && whole(ip)) writeUpperChecksum(frame, ip.version, ethernet.length, ethernet.length + header.length, transport)
   return frame
 }
 
@@ -109,25 +109,15 @@ function buildTcp(tcp: Tcp): Uint8Array {
 const checksumAt = { tcp: 16, udp: 6, icmp: 2, icmp6: 2 } as const
 const protocolOf = { tcp: protocols.tcp, udp: protocols.udp, icmp6: protocols.icmp6 } as const
 
-function writeUpperChecksum(frame: Uint8Array, l3: number, l4: number, { kind }: Tcp | Udp | Icmp): void {
+function writeUpperChecksum(frame: Uint8Array, family: 4 | 6, l3: number, l4: number, { kind }: Tcp | Udp | Icmp): void {
   if (kind === 'icmp') return writeChecksum(frame, l4 + checksumAt.icmp, l4, frame.length)
-  const sum = upperChecksum(frame, l3, protocolOf[kind], l4, frame.length)
+  const sum = upperChecksum(frame, family, l3, protocolOf[kind], l4, frame.length)
   // RFC 768: a UDP checksum that comes out as zero is sent as all ones, since zero means that there is none.
   write16(frame, l4 + checksumAt[kind], sum === 0 && kind === 'udp' ? 0xffff : sum)
 }
 
-function macBytes(text: string): Uint8Array {
-  return parseMac(text) ?? refuse('MAC', text)
-}
-
 function ip4Number(text: string): number {
-  return parseIpv4(text) ?? refuse('IPv4 address', text)
-}
-
-function ip6Bytes(text: string): Uint8Array {
-  return parseIp6Bytes(text) ?? refuse('IPv6 address', text)
-}
-
-function refuse(what: string, text: string): never {
-  throw new HoldfastError('bad-input', `'${text}' is no ${what}`, `Write a ${what} in its usual text form.`, { text })
+  const address = parseIpv4(text)
+  if (address === null) throw new HoldfastError('bad-input', `'${text}' is no IPv4 address`, 'Write the address as four numbers with dots.', { text })
+  return address
 }

@@ -34,10 +34,6 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined
 }
 
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index])
-}
-
 const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Lower case, without separators. */
@@ -62,11 +58,6 @@ export function macAt(bytes: Uint8Array, at: number): string {
   return text
 }
 
-/** The 6 bytes of a MAC such as `0a:00:00:00:00:01`; null for any other text. */
-export function parseMac(text: string): Uint8Array | null {
-  return /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text) ? fromHex(text.replaceAll(':', '')) : null
-}
-
 export function ip4At(bytes: Uint8Array, at: number): string {
   return formatIpv4(read32(bytes, at))
 }
@@ -77,11 +68,17 @@ export function ip6At(bytes: Uint8Array, at: number): string {
   return formatIpv6(value)
 }
 
-/** The 16 bytes of an IPv6 address; null for any other text. */
-export function parseIp6Bytes(text: string): Uint8Array | null {
+/** The 16 bytes of an IPv6 address. Throws `bad-input` for any other text. */
+export function ip6Bytes(text: string): Uint8Array {
   const value = parseIpv6(text)
-  if (value === null) return null
+  if (value === null) throw new HoldfastError('bad-input', `'${text}' is no IPv6 address`, 'Write the address as RFC 4291 says.', { text })
   const bytes = new Uint8Array(16)
   for (let word = 0; word < 4; word++) write32(bytes, word * 4, Number((value >> BigInt(96 - word * 32)) & 0xffff_ffffn))
   return bytes
+}
+
+/** The 6 bytes of a MAC such as `0a:00:00:00:00:01`. Throws `bad-input` for any other text. */
+export function macBytes(text: string): Uint8Array {
+  if (/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) return fromHex(text.replaceAll(':', ''))
+  throw new HoldfastError('bad-input', `'${text}' is no MAC`, 'Write the MAC as six pairs of hexadecimal digits with colons.', { text })
 }

@@ -23,12 +23,11 @@ export function checksum(bytes: Uint8Array, from = 0, to = bytes.length): number
 
 /**
  * Checksum of an upper-layer packet from `from` to `to` with the pseudo-header of the IP header at `l3` (RFC 793, RFC 8200 §8.1).
- * `protocol` is the upper layer's number.
+ * `protocol` is the upper layer's number. The family is not read from the header, which may be wrong about itself.
  */
-export function upperChecksum(bytes: Uint8Array, l3: number, protocol: number, from: number, to: number): number {
-  const four = bytes[l3]! >> 4 === 4
-  const addresses = four ? l3 + 12 : l3 + 8
-  const pseudo = add(protocol + (to - from), bytes, addresses, addresses + (four ? 8 : 32))
+export function upperChecksum(bytes: Uint8Array, family: 4 | 6, l3: number, protocol: number, from: number, to: number): number {
+  const addresses = family === 4 ? l3 + 12 : l3 + 8
+  const pseudo = add(protocol + (to - from), bytes, addresses, addresses + (family === 4 ? 8 : 32))
   return finish(add(pseudo, bytes, from, to))
 }
 

@@ -1,6 +1,5 @@
-import { formatIp, parseIpv6 } from '../address.ts'
 import { buildFrame } from './build.ts'
-import { concatBytes, macAt, parseIp6Bytes, parseMac } from './bytes.ts'
+import { concatBytes, ip6At, ip6Bytes, macAt, macBytes } from './bytes.ts'
 import { etherTypes, protocols, type Icmp, type Packet, type Tcp, type Udp } from './packet.ts'
 
 /** Frames that hosts send, made of as little as has to be said. */
@@ -61,29 +60,31 @@ export function udpDatagram(from: End, to: End, udp: { sport: number; dport: num
 /** RFC 4861 §4.3, to the target's solicited-node address (RFC 4291 §2.7.1), with the source link-layer option. */
 export function neighbourSolicitation(from: End, target: string): Uint8Array {
   const group = solicitedNode(target)
-  const body = concatBytes(parseIp6Bytes(target)!, linkLayerOption(1, from.mac))
+  const body = concatBytes(ip6Bytes(target), linkLayerOption(1, from.mac))
   return ipFrame(from, { mac: multicastMac(group), ip: group }, { kind: 'icmp6', type: 135, code: 0, rest: 0 }, { ttl: 255, payload: body })
 }
 
 /** RFC 4861 §4.4: solicited and override, with the target link-layer option. */
 export function neighbourAdvertisement(from: End, to: End): Uint8Array {
-  const body = concatBytes(parseIp6Bytes(from.ip)!, linkLayerOption(2, from.mac))
+  const body = concatBytes(ip6Bytes(from.ip), linkLayerOption(2, from.mac))
   return ipFrame(from, to, { kind: 'icmp6', type: 136, code: 0, rest: 0x6000_0000 }, { ttl: 255, payload: body })
 }
 
 /** Source (1) or target (2) link-layer address, RFC 4861 §4.6.1. */
 function linkLayerOption(type: 1 | 2, mac: string): Uint8Array {
-  return concatBytes(Uint8Array.of(type, 1), parseMac(mac)!)
+  return concatBytes(Uint8Array.of(type, 1), macBytes(mac))
 }
 
 /** `ff02::1:ffXX:XXXX` with the low 24 bits of the address. */
 function solicitedNode(ip: string): string {
-  return formatIp({ family: 6, value: 0xff02_0000_0000_0000_0000_0001_ff00_0000n | (parseIpv6(ip)! & 0xff_ffffn) })
+  const bytes = ip6Bytes('ff02::1:ff00:0')
+  bytes.set(ip6Bytes(ip).subarray(13), 13)
+  return ip6At(bytes, 0)
 }
 
 /** RFC 2464 §7: 33:33 and the last four bytes of the group. */
 function multicastMac(group: string): string {
-  return macAt(concatBytes(Uint8Array.of(0x33, 0x33), parseIp6Bytes(group)!.subarray(12)), 0)
+  return macAt(concatBytes(Uint8Array.of(0x33, 0x33), ip6Bytes(group).subarray(12)), 0)
 }
 
 function ipFrame(from: End, to: End, transport: Tcp | Udp | Icmp, { ttl = defaultTtl, payload = new Uint8Array() }: IpOptions): Uint8Array {

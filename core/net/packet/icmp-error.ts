@@ -1,6 +1,5 @@
 import { parseIpv4 } from '../address.ts'
 import { buildFrame } from './build.ts'
-import { concatBytes } from './bytes.ts'
 import { parseFrame } from './parse.ts'
 import { etherTypes, extensionTypes, protocols, type Ipv4, type Ipv6, type Packet } from './packet.ts'
 
@@ -68,7 +67,7 @@ export function buildIcmpError(offendingFrame: Uint8Array, error: IcmpError, fro
           }
         : { version: 6, ...shared, protocol: protocols.icmp6, label: 0, extensions: [] },
     transport: { kind: ip.version === 4 ? 'icmp' : 'icmp6', type, code, rest: error.kind === 'too-big' ? (error.mtuBytes ?? 0) : 0 },
-    payload: concatBytes(quoted),
+    payload: quoted,
   })
 }
 

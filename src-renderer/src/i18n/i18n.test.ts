@@ -3,6 +3,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { errorCodes } from '../../../core/errors.ts'
 import { planes } from '../../../core/model/common.ts'
+import { dropReasons } from '../../../core/model/trace.ts'
 import { en } from './en.ts'
 import { zh } from './zh.ts'
 
@@ -21,7 +22,7 @@ const spoken = (value: string | ((...parameters: never[]) => string)): string =>
 const english = new Map(leaves(en as unknown as Tree))
 const chinese = new Map(leaves(zh as unknown as Tree))
 /** Only other languages need these: English shows the reporter's own words. */
-const translatedOnly = /^(eventType|errorCode|errorRemedy)\./
+const translatedOnly = /^(eventType|errorCode|errorRemedy|dropHint)\./
 
 const sources = readdirSync(path.join(import.meta.dirname, '..'), { recursive: true, encoding: 'utf8' })
   .filter((file) => /\.(svelte|ts)$/.test(file) && !file.endsWith('.test.ts') && !/^i18n\/(en|zh)\.ts$/.test(file))
@@ -29,6 +30,10 @@ const sources = readdirSync(path.join(import.meta.dirname, '..'), { recursive: t
   .join('\n')
 
 describe('Chinese', () => {
+  test('has a remedy for every reason of a drop', () => {
+    expect(Object.keys(zh.dropHint).sort()).toEqual([...dropReasons].sort())
+  })
+
   test('has every sentence that English has, and no other', () => {
     expect([...chinese.keys()].filter((key) => !translatedOnly.test(key)).sort()).toEqual([...english.keys()].sort())
   })

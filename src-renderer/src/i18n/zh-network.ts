@@ -1,7 +1,7 @@
 import type { Messages } from './i18n.svelte.ts'
 
 /** 简体中文：虚拟网络的列表、声明与追踪。 */
-export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' | 'form' | 'trace' | 'layer'> = {
+export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' | 'form' | 'trace' | 'dropHint' | 'layer'> = {
   net: {
     filter: '筛选网络、端口、规则',
     found: (n) => `${n} 项符合`,
@@ -219,6 +219,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     toHint: '端口或地址',
     portHint: '端口',
     proto: '协议',
+    other: '其他',
     number: '协议号',
     dport: '目的端口',
     sport: '源端口',
@@ -281,6 +282,8 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     packetTo: (what, to) => `${what}，发往 ${to}`,
     named: (kind, name) => `${kind} ${name}`,
     remedy: '计划修复…',
+    showObject: '查看问题对象',
+    lastSeen: '最后在此处看到',
     clear: '从界面上移除',
     showOnPicture: '在拓扑中显示',
     leg: { forward: '去程', return: '回程' },
@@ -306,7 +309,6 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     },
     objects: '来源对象',
     noObjects: '没有对应的声明对象',
-    flows: (n) => `命中 ${n} 条流表项`,
     cookies: '流表 cookie',
     device: '设备',
     inOut: '入、出',
@@ -316,9 +318,25 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     layers: { virtual: '虚拟', physical: '物理' },
     gone: '这次追踪已不在界面上',
   },
+  dropHint: {
+    'acl': '如果应当放行，请添加优先级更高的放行规则。',
+    'no-route': '请接入目标网络、添加静态路由，或建立对等连接。',
+    'port-security': '源 MAC 或源地址不属于该端口。如果它代为转发，请在 allow 中列出相应网段。',
+    'unknown-destination': '请检查地址，或声明该端口。',
+    'arp-unanswered': '请检查地址，或声明该端口。',
+    'ttl': '发送时的生存时间太小，或者数据包在环路中。',
+    'mtu': '请减小包长，或增大网络及其承载网的最大包长。',
+    'wrong-vni': '两台主机对网络的认识不一致，请查看各自已就位的修订。',
+    'link-down': '请检查网线及其两端。',
+    'host-down': '请检查主机电源，或将其端口迁到别的主机。',
+    'port-down': '端口的设备不存在或没有载波：客户机未运行或已被移除。',
+    'switch-down': '请查看该主机的事件；也可以切换到备用交换机。',
+    'flow-missing': '代理会自行修复流表；如果没有恢复，请查看该主机的事件。',
+    'nic-missing': '请查看该主机现有的网口名称。',
+  },
   layer: {
     label: '显示内容',
-    name: { both: '两层', physical: '物理', virtual: '虚拟' },
+    name: { both: '合并', physical: '物理', virtual: '虚拟' },
     expand: '全部展开',
     collapse: '全部收起',
     portsHere: (n) => `${n} 个端口`,
@@ -326,7 +344,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     noNetworksHint: '网络会以泳道的形式显示在这里，端口挂在各自的网络上。',
     pictureVirtual: '虚拟网络：各网络、其间的路由器，以及各端口',
     pictureBoth: '上方是虚拟网络，下方是主机和交换机，以及每台主机的端口',
-    lanes: '网络',
-    trace: '追踪',
+    lanes: '虚拟网络',
+    switches: '交换机',
   },
 }

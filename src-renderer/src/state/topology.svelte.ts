@@ -1,6 +1,8 @@
 import type { Layer } from '../topology/layers.ts'
-import { lanesAlone, lanesOverHosts, slotsOf, type Lanes } from '../topology/lanes.ts'
-import { layoutOf, switchKey, type Layout, type Point } from '../topology/layout.ts'
+import { slotsOf } from '../topology/lanes.ts'
+import { switchKey, type Layout, type Point } from '../topology/layout.ts'
+import { keepOrder } from '../topology/order.ts'
+import { focusOn, sceneOf, type Scene, type SceneInput } from '../topology/scene.ts'
 import { app } from './app.svelte.ts'
 import { navigation } from './navigation.svelte.ts'
 import { settings } from './settings.svelte.ts'
@@ -17,56 +19,46 @@ class TopologyState {
   #toggled = $state.raw<ReadonlyMap<string, boolean>>(new Map())
 
   layer: Layer = $derived(settings.layout.topologyLayer)
-  #guests = $derived(
-    new Map(
-      [...Map.groupBy(virtual.view.ports.toSorted((a, b) => a.number - b.number), ({ host }) => host)].map(([host, ports]) => [
-        host,
-        ports.map(({ name }) => name),
-      ]),
-    ),
-  )
   expandedHosts = $derived(new Set(app.status.hosts.map(({ name }) => name).filter((name) => this.#toggled.get(`host/${name}`) ?? false)))
   expandedLanes = $derived(
     new Set(virtual.view.networks.map(({ name }) => name).filter((name) => this.#toggled.get(`network/${name}`) ?? virtual.view.ports.length <= fewPorts)),
   )
+  /** Orders in which ports stand, by `host/name` and `network/name`, as long as this window is open. */
+  #orders = new Map<string, string[]>()
+  #guests = $derived(new Map(app.status.hosts.map(({ name }) => [name, this.#inOrder(`host/${name}`, virtual.view.portsOn(name))])))
+  #members = $derived(new Map(virtual.view.networks.map(({ name }) => [name, this.#inOrder(`network/${name}`, virtual.view.portsOf(name))])))
   /** Ports that are shown in any case: the selected one, and both ends of the trace. */
   #pinned = $derived(
     new Set([
       ...(navigation.selection?.kind === 'port' ? [navigation.selection.id] : []),
       ...(traces.drawn?.hops.flatMap(({ device }) => (virtual.view.port.has(device) ? [device] : [])) ?? []),
+      ...(traces.drawn && traces.asked && virtual.view.port.has(traces.asked.form.to) ? [traces.asked.form.to] : []),
     ]),
   )
-  #nics = $derived(app.inventory.all('nic').map(({ doc }) => doc))
-
-  layout: Layout | null = $derived(this.layer === 'virtual' ? null : this.#layout(this.stored))
-  lanes: Lanes | null = $derived.by(() => {
-    if (this.layer === 'physical' || !this.stored || virtual.empty) return null
-    const { networks, routers, ports } = virtual.view
-    const input = { networks, routers, ports: ports.toSorted((a, b) => a.number - b.number), slots: this.#slots }
-    return this.layout ? lanesOverHosts(input, this.layout.hosts) : lanesAlone(input, this.expandedLanes)
-  })
-
   /** Slots of the bands, as they were given once. */
   #slots = $derived(
     new Map(virtual.view.networks.flatMap(({ name }) => (this.stored?.[`lane/${name}`] ? [[name, this.stored[`lane/${name}`]!.y] as const] : []))),
   )
-
-  #layout(stored: Record<string, Point> | null): Layout | null {
-    return (
-      stored &&
-      layoutOf({
-        hosts: app.status.hosts.map(({ name }) => name),
-        nics: this.#nics,
-        switches: app.topology.switches,
-        links: app.topology.links,
-        stored,
-        guests: this.#guests,
-        expanded: this.expandedHosts,
-        pinned: this.#pinned,
-        switchesBelow: this.layer === 'both' && !virtual.empty,
-      })
-    )
-  }
+  #input: SceneInput | null = $derived(
+    this.stored && {
+      layer: this.layer,
+      hosts: app.status.hosts.map(({ name }) => name),
+      nics: app.inventory.all('nic').map(({ doc }) => doc),
+      topology: app.topology,
+      view: virtual.view,
+      stored: this.stored,
+      guests: this.#guests,
+      members: this.#members,
+      expandedHosts: this.expandedHosts,
+      expandedLanes: this.expandedLanes,
+      pinned: this.#pinned,
+      slots: this.#slots,
+    },
+  )
+  /** All of it. */
+  scene: Scene | null = $derived(this.#input && sceneOf(this.#input))
+  /** What the trace on the screen passes. */
+  focus: Scene | null = $derived(this.#input && traces.drawn && sceneOf(focusOn(traces.drawn.hops, this.#input)))
 
   /** Reads the places on each connection. The body of an effect. */
   follow(): () => void {
@@ -79,7 +71,7 @@ class TopologyState {
   keepPlaces(): void {
     const known = this.stored
     if (!known) return
-    const found = { ...this.#placesIn(this.layout), ...(this.lanes && this.#slotPlaces()) }
+    const found = { ...this.#placesIn(this.scene?.layout), ...(this.scene?.lanes && this.#slotPlaces()) }
     const fresh = Object.entries(found).filter(([id]) => !known[id])
     if (fresh.length > 0) this.#keep(Object.fromEntries(fresh))
   }
@@ -87,14 +79,15 @@ class TopologyState {
   /** A host or switch was put somewhere by hand. */
   move(id: string, { x, y }: Point): void {
     const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)]
-    const box = kind === 'host' ? this.layout?.hosts.get(name) : this.layout?.switches.get(name)
+    const box = kind === 'host' ? this.scene?.layout?.hosts.get(name) : this.scene?.layout?.switches.get(name)
     this.#keep({ [kind === 'host' ? id : switchKey(name, this.#below)]: { x, y: y - (box?.dy ?? 0) } })
   }
 
   /** Everything back to where the layout would put it. */
   tidy(): void {
+    if (!this.#input) return
     const order = [...slotsOf(virtual.view.networks, new Map())]
-    this.#keep({ ...this.#placesIn(this.#layout({})), ...Object.fromEntries(order.map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }])) })
+    this.#keep({ ...this.#placesIn(sceneOf({ ...this.#input, stored: {} }).layout), ...Object.fromEntries(order.map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }])) })
   }
 
   toggle(id: string): void {
@@ -113,12 +106,21 @@ class TopologyState {
     return this.layer === 'both' && !virtual.empty
   }
 
-  #placesIn(layout: Layout | null): Record<string, Point> {
+  #placesIn(layout: Layout | null | undefined): Record<string, Point> {
     if (!layout) return {}
     return Object.fromEntries([
       ...[...layout.hosts].map(([name, { x, y, dy }]) => [`host/${name}`, { x, y: y - dy }]),
       ...[...layout.switches].map(([name, { x, y, dy }]) => [switchKey(name, this.#below), { x, y: y - dy }]),
     ])
+  }
+
+  #inOrder(key: string, ports: readonly { name: string }[]): string[] {
+    const order = keepOrder(
+      this.#orders.get(key) ?? [],
+      ports.map(({ name }) => name),
+    )
+    this.#orders.set(key, order)
+    return order
   }
 
   #slotPlaces(): Record<string, Point> {

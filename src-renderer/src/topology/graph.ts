@@ -28,6 +28,8 @@ export interface GraphInput {
   stateOf: (port: string) => SummaryState
   /** Networks whose ports are all shown where the virtual network is alone. */
   expandedLanes: ReadonlySet<string>
+  /** Whether names of networks stand alone in their band. */
+  narrow?: boolean
   m: Messages
 }
 
@@ -73,8 +75,9 @@ export function elementsOf(input: GraphInput): ElementDefinition[] {
   return elements.list
 }
 
-function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, m }: GraphInput, layout: Layout): void {
-  const roomy = layout.hosts.size <= roomyHosts
+function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, lanes, narrow, m }: GraphInput, layout: Layout): void {
+  const rows = new Set([...layout.hosts.values()].map(({ y, height }) => Math.round((y - height / 2) / 60))).size
+  const roomy = layout.hosts.size <= roomyHosts && !narrow
   for (const [name, box] of layout.switches) {
     const id = `switch/${name}`
     const state = switchState(topology, name)
@@ -111,26 +114,26 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
   for (const link of topology.links) {
     const nic = nics.find((known) => known.host === link.host && known.name === link.nic)
     if (!nic) continue
-    elements.edge(`link/${linkId(link)}`, link.state, `nic/${link.host}/${link.nic}`, `socket/${link.switch}/${link.port}`, {
+    elements.edge(`link/${linkId(link)}`, [link.state, lanes && 'below', rows > 1 && 'bus'].filter(Boolean).join(' '), `nic/${link.host}/${link.nic}`, `socket/${link.switch}/${link.port}`, {
       label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
       width: speedWidth(nic.speedMbps),
     })
   }
 }
 
-function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, m }: GraphInput, lanes: Lanes): void {
+function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, narrow, m }: GraphInput, lanes: Lanes): void {
   for (const { key, vpc, x, y } of lanes.vpcs) elements.node(`run/${key}`, 'vpc', { x, y }, { label: `VPC ${vpc}`, group: `vpc/${vpc}` })
   for (const lane of lanes.lanes) {
     const id = `network/${lane.name}`
     const network = view.network.get(lane.name)
     const ports = view.portsOf(lane.name)
     elements.box(id, 'lane', lane, { group: id })
-    elements.node(`${id}#name`, 'name', lane.label, { label: lane.name, group: id })
-    elements.node(`${id}#subnet`, 'subnet', { x: lane.label.x + 112, y: lane.y }, { label: network?.subnet ?? '', group: id })
+    elements.node(`${id}#name`, narrow && layout ? 'name short' : 'name', lane.label, { label: lane.name, group: id })
+    if (!(narrow && layout)) elements.node(`${id}#subnet`, 'subnet', { x: lane.label.x + 112, y: lane.y }, { label: network?.subnet ?? '', group: id })
     const right = { x: lane.x + lane.width / 2 - 10, y: lane.y }
     const count = m.layer.portsHere(ports.length)
-    if (layout) elements.node(`${id}#count`, 'note', right, { label: count, group: id })
-    else if (ports.length > 0)
+    if (layout && !narrow) elements.node(`${id}#count`, 'note', right, { label: count, group: id })
+    else if (!layout)
       elements.box(`count/${id}`, 'count up', { x: right.x - chipRoom / 2, y: lane.y, width: chipRoom, height: 20 }, {
         ...{ label: `${expandedLanes.has(lane.name) ? '▾' : '▸'} ${count}`, group: id, toggle: id },
       })

@@ -13,7 +13,8 @@ export interface Inside {
   count: (Box & { hidden: number; all: number }) | null
 }
 
-export const chip = { height: 20, pitch: 24, gap: 6, margin: 10, most: 112, count: 78, rest: 44 }
+/** `badge`: room beside a chip that is shown for itself, for the number of a trace's hop. */
+export const chip = { height: 20, pitch: 24, gap: 6, margin: 10, most: 112, count: 78, rest: 44, badge: 22 }
 
 /** Where the first row's middle lies below the host's top. */
 const firstRow = 74
@@ -42,9 +43,9 @@ export function insideOf(
     let from = begin
     for (const name of wanted) {
       const wide = chipWidth(name)
-      if (from + wide + chip.gap + chip.rest > end && chips.length > 0) break
+      if (from + wide + chip.badge + chip.rest > end && chips.length > 0) break
       chips.push({ name, ...box(from, row(0), Math.min(wide, end - from)) })
-      from += wide + chip.gap
+      from += wide + chip.badge
     }
     const hidden = ports.length - chips.length
     const count = hidden === 0 ? null : { ...box(from, row(0), chips.length === 0 ? chip.count : chip.rest), hidden, all: ports.length }

@@ -62,19 +62,20 @@ export interface LanesInput {
   slots: ReadonlyMap<string, number>
 }
 
-export const laneSizes = { height: 30, pitch: 44, labelWidth: 236, routerWidth: 92, routerHeight: 28, routerGap: 40, vpcGap: 16, tapHeight: 18 }
+export const laneSizes = { height: 30, pitch: 44, labelWidth: 236, narrowLabel: 0, routerWidth: 92, routerHeight: 28, routerGap: 40, vpcGap: 16, tapHeight: 18, alone: 800, aloneNarrow: 400 }
 
-/** Slots of all networks: those that have one keep it; others come behind, sorted by VPC, then by name. */
+/** Slots of all networks, the first at the bottom: those that have one keep it; others come on top, sorted by VPC and name from above. */
 export function slotsOf(networks: LanesInput['networks'], known: ReadonlyMap<string, number>): Map<string, number> {
   const slots = new Map(networks.flatMap(({ name }) => (known.has(name) ? [[name, known.get(name)!] as const] : [])))
   let next = Math.max(-1, ...known.values()) + 1
-  for (const { name } of networks.toSorted((a, b) => byName(a.vpc, b.vpc) || byName(a.name, b.name))) if (!slots.has(name)) slots.set(name, next++)
+  for (const { name } of networks.toSorted((a, b) => byName(b.vpc, a.vpc) || byName(b.name, a.name))) if (!slots.has(name)) slots.set(name, next++)
   return slots
 }
 
+/** From above. */
 const inSlots = ({ networks, slots }: LanesInput): LanesInput['networks'] => {
   const all = slotsOf(networks, slots)
-  return networks.toSorted((a, b) => all.get(a.name)! - all.get(b.name)!)
+  return networks.toSorted((a, b) => all.get(b.name)! - all.get(a.name)!)
 }
 
 /** A router stands left of its bands, in the middle of them; one that would lie on another is moved further left. */
@@ -105,14 +106,13 @@ function vpcsOf(ordered: LanesInput['networks'], lanes: readonly LaneBox[]): Vpc
 const gapBefore = (ordered: LanesInput['networks'], i: number): number => (ordered[i - 1]?.vpc === ordered[i]!.vpc ? 0 : laneSizes.vpcGap)
 
 /** The bands over the hosts, the first slot nearest to them. */
-export function lanesOverHosts(input: LanesInput, hosts: ReadonlyMap<string, Box>): Lanes {
-  // The nearest is the lowest, so that the last comes first from above.
-  const ordered = inSlots(input).toReversed()
+export function lanesOverHosts(input: LanesInput, hosts: ReadonlyMap<string, Box>, labelWidth = laneSizes.labelWidth): Lanes {
+  const ordered = inSlots(input)
   const boxes = [...hosts.values()]
   const topmost = boxes.length > 0 ? Math.min(...boxes.map(({ y, height }) => y - height / 2)) : 0
   const leftmost = boxes.length > 0 ? Math.min(...boxes.map(({ x, width }) => x - width / 2)) : 0
   const right = boxes.length > 0 ? Math.max(...boxes.map(({ x, width }) => x + width / 2)) : 600
-  const left = leftmost - laneSizes.labelWidth
+  const left = leftmost - labelWidth
   let y = topmost - 64
   const ys: number[] = []
   for (let i = ordered.length - 1; i >= 0; i--) {
@@ -150,38 +150,44 @@ export function lanesOverHosts(input: LanesInput, hosts: ReadonlyMap<string, Box
   return { lanes, taps, stems, routers: routersOf(input, lanes, left), ports: [], rests: [], vpcs: vpcsOf(ordered, lanes) }
 }
 
-/** Ports side by side below a band, at most this wide. */
-const laneWidth = 980
+/** From one collapsed band to the next. */
+const alonePitch = laneSizes.height + chip.pitch + 26
 /** Hosts that a collapsed band names at most. */
-const namedHosts = 10
+const namedHosts = 9
 
-/** The bands alone, each with its ports below it: all of them where it is expanded, else how many are on which host. */
-export function lanesAlone(input: LanesInput, expanded: ReadonlySet<string>): Lanes {
+/**
+ * The bands alone, each with its ports below it: all of them where it is expanded, else how many are on which host. A band that needs more
+ * rows pushes those below it down.
+ */
+export function lanesAlone(input: LanesInput, expanded: ReadonlySet<string>, width = laneSizes.alone): Lanes {
   const ordered = inSlots(input)
   const portsOf = Map.groupBy(input.ports, ({ network }) => network)
   const result: Lanes = { lanes: [], routers: [], taps: [], stems: [], ports: [], rests: [], vpcs: [] }
-  let y = 0
+  // Counted from below, so that a network that comes on top moves nobody.
+  let y = -(alonePitch * ordered.length + ordered.reduce((sum, _, i) => sum + gapBefore(ordered, i), 0))
   for (const [i, { name }] of ordered.entries()) {
     y += gapBefore(ordered, i)
-    result.lanes.push({ name, x: laneWidth / 2, y, width: laneWidth, height: laneSizes.height, label: { x: 12, y } })
+    result.lanes.push({ name, x: width / 2, y, width, height: laneSizes.height, label: { x: 12, y } })
     const ports = portsOf.get(name) ?? []
-    const flow = flowFrom(12, y + laneSizes.height / 2 + 8)
+    const flow = flowFrom(12, y + laneSizes.height / 2 + 8, width)
     if (expanded.has(name)) {
       for (const port of ports) result.ports.push({ name: port.name, network: name, ...flow(chipWidth(port.name)) })
     } else {
       const hosts = [...Map.groupBy(ports, ({ host }) => host)].sort(([a], [b]) => byName(a, b))
-      for (const [host, own] of hosts.slice(0, namedHosts))
-        result.taps.push({ id: `${host}/${name}`, host, network: name, count: own.length, ports: own.map((port) => port.name), ...flow(chipWidth(`${host} ${own.length}`) + 8) })
+      for (const [host, own] of hosts.slice(0, namedHosts)) {
+        const names = own.map((port) => port.name)
+        result.taps.push({ id: `${host}/${name}`, host, network: name, count: own.length, ports: names, ...flow(chipWidth(`${host} ${own.length}`) + 8) })
+      }
       const rest = hosts.slice(namedHosts).reduce((sum, [, own]) => sum + own.length, 0)
       if (rest > 0) result.rests.push({ network: name, count: rest, ...flow(72) })
     }
-    y += laneSizes.height / 2 + (ports.length > 0 ? flow.height() + 8 : 0) + laneSizes.height / 2 + 16
+    y += alonePitch + (flow.rows() - 1) * chip.pitch
   }
   return { ...result, routers: routersOf(input, result.lanes, 0), vpcs: vpcsOf(ordered, result.lanes) }
 }
 
 /** Boxes one after the other, in rows. */
-function flowFrom(left: number, top: number): ((width: number) => Box) & { height: () => number } {
+function flowFrom(left: number, top: number, laneWidth: number): ((width: number) => Box) & { rows: () => number } {
   let x = left
   let row = 0
   const place = (width: number): Box => {
@@ -193,5 +199,5 @@ function flowFrom(left: number, top: number): ((width: number) => Box) & { heigh
     x += width + chip.gap
     return box
   }
-  return Object.assign(place, { height: () => (row + 1) * chip.pitch })
+  return Object.assign(place, { rows: () => row + 1 })
 }

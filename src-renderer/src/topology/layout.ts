@@ -65,6 +65,10 @@ export interface LayoutInput {
   pinned?: ReadonlySet<string>
   /** Whether all switches stand below the hosts, because the virtual network is above them. */
   switchesBelow?: boolean
+  /** Hosts are at least this wide. */
+  hostWidth?: number
+  /** Whether NICs stand at the right end of their side, so that there is room beside them. */
+  nicsRight?: boolean
 }
 
 /** Id under which the place of a switch is stored. */
@@ -72,6 +76,8 @@ export const switchKey = (name: string, below = false): string => (below ? `belo
 
 export const sizes = {
   hostHeight: 76,
+  hostWidth: 156,
+  hostWidthWithPorts: 216,
   hostGap: 40,
   nicHeight: 20,
   nicGap: 14,
@@ -99,13 +105,14 @@ export function layoutOf(input: LayoutInput): Layout {
   const nicsOf = Map.groupBy(input.nics, (nic) => nic.host)
   const racks = racksOf(input.hosts, input.links, input.switches)
   const layout: Layout = { hosts: new Map(), switches: new Map(), nics: [], ports: [], chips: [], counts: [] }
-  const { guests, expanded = new Set(), pinned = new Set(), switchesBelow = false } = input
+  const { guests, expanded = new Set(), pinned = new Set(), switchesBelow = false, nicsRight = false } = input
+  const least = input.hostWidth ?? (guests && guests.size > 0 ? sizes.hostWidthWithPorts : sizes.hostWidth)
 
   let left = 0
   for (const rack of racks) {
     const above = switchesBelow ? [] : rack.switches.slice(0, Math.ceil(rack.switches.length / 2))
     const perRow = hostsARow(rack.hosts.length)
-    const widths = new Map(rack.hosts.map((host) => [host, hostWidth(nicsOf.get(host) ?? [], linkOf, new Set(above))]))
+    const widths = new Map(rack.hosts.map((host) => [host, hostWidth(nicsOf.get(host) ?? [], linkOf, new Set(above), least)]))
     const pitch = Math.max(168, ...widths.values()) + sizes.hostGap
     const taken = rack.hosts.flatMap((host) => input.stored[`host/${host}`] ?? [])
     let slot = 0
@@ -144,7 +151,7 @@ export function layoutOf(input: LayoutInput): Layout {
       }),
     )
     const heights = new Map([...own].map(([name, y]) => [name, y + push(y)]))
-    for (const host of rack.hosts) layout.nics.push(...nicBoxes(layout.hosts.get(host)!, nicsOf.get(host) ?? [], linkOf, heights))
+    for (const host of rack.hosts) layout.nics.push(...nicBoxes(layout.hosts.get(host)!, nicsOf.get(host) ?? [], linkOf, heights, nicsRight))
     const nicAt = new Map(layout.nics.map((nic) => [nic.id, nic]))
     for (const name of rack.switches) {
       const y = heights.get(name)!
@@ -216,18 +223,18 @@ const rank = (plane: Plane | undefined): number => (plane ? planes.indexOf(plane
 const inOrder = (nics: Nic[]): Nic[] => nics.toSorted((a, b) => rank(a.plane) - rank(b.plane) || byName(a.name, b.name))
 const rowWidth = (nics: Nic[]): number => nics.reduce((sum, nic) => sum + nicWidth(nic.name) + sizes.nicGap, -sizes.nicGap)
 
-function hostWidth(nics: Nic[], linkOf: Map<string, Link>, above: ReadonlySet<string>): number {
+function hostWidth(nics: Nic[], linkOf: Map<string, Link>, above: ReadonlySet<string>, least: number): number {
   const [up, down] = [nics.filter((nic) => above.has(switchOf(nic, linkOf))), nics.filter((nic) => !above.has(switchOf(nic, linkOf)))]
-  return Math.max(156, rowWidth(up) + 28, rowWidth(down) + 28)
+  return Math.max(least, rowWidth(up) + 28, rowWidth(down) + 28)
 }
 
 const switchOf = (nic: Nic, linkOf: Map<string, Link>): string => linkOf.get(`${nic.host}/${nic.name}`)?.switch ?? ''
 
-function nicBoxes(host: Box, nics: Nic[], linkOf: Map<string, Link>, heights: Map<string, number>): NicBox[] {
+function nicBoxes(host: Box, nics: Nic[], linkOf: Map<string, Link>, heights: Map<string, number>, right: boolean): NicBox[] {
   const isUp = (nic: Nic): boolean => (heights.get(switchOf(nic, linkOf)) ?? Infinity) < host.y
   return [true, false].flatMap((up) => {
     const row = inOrder(nics.filter((nic) => isUp(nic) === up))
-    let x = host.x - rowWidth(row) / 2
+    let x = right ? host.x + host.width / 2 - 20 - rowWidth(row) : host.x - rowWidth(row) / 2
     return row.map((nic) => {
       const width = nicWidth(nic.name)
       const box = {

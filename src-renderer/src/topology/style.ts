@@ -75,7 +75,7 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
     { selector: '.router', style: { 'background-color': token('raised'), 'corner-radius': '14px', 'font-weight': 600, 'z-index': 5 } as object },
     { selector: '.chip.down, .tap.down', style: { 'border-color': state('down'), 'color': state('down'), 'border-width': 1.5 } },
     { selector: '.count.down', style: { color: state('down') } },
-    { selector: '.chip.degraded, .tap.degraded', style: { 'border-color': state('degraded'), 'color': state('degraded') } },
+    { selector: '.chip.degraded, .tap.degraded', style: { 'border-color': state('degraded') } },
     { selector: '.count.degraded', style: { color: state('degraded') } },
     { selector: '.chip.unknown, .tap.unknown', style: { 'border-style': 'dashed', 'border-color': state('unknown'), 'color': state('unknown') } },
     { selector: '.count.unknown', style: { color: state('unknown') } },
@@ -126,6 +126,7 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'z-index': 5,
       } as object,
     },
+    { selector: '.short', style: { 'text-wrap': 'ellipsis', 'text-max-width': 84 } as object },
     {
       selector: '.state',
       style: {
@@ -177,6 +178,13 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'z-index': 1,
       } as object,
     },
+    // Over several rows of hosts no link runs straight: they go down side by side and meet before the switch.
+    {
+      selector: 'edge.bus',
+      style: { 'curve-style': 'taxi', 'taxi-direction': 'vertical', 'taxi-turn': '-32px', 'taxi-turn-min-distance': 4, 'width': 1 } as object,
+    },
+    // Its middle may lie behind another switch: what is said of it stands at the NIC.
+    { selector: 'edge.below', style: { 'label': '', 'source-label': 'data(label)', 'source-text-offset': 34 } as object },
     {
       selector: 'edge.down',
       style: {
@@ -224,6 +232,8 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
     },
     { selector: '.lane.traced, .router.traced, .tap.traced', style: { 'border-color': token('accent'), 'border-width': 1.5 } },
     { selector: 'edge.join.traced', style: { 'line-color': token('accent') } },
+    // The line of a trace lies where its words would stand.
+    { selector: 'edge.up.traced', style: { 'label': '', 'source-label': '' } as object },
     { selector: 'node.chosen', style: { 'border-color': token('accent'), 'border-width': 2, 'background-color': token('selected') } },
     // A chosen link keeps the colour of its state: the choice lies under it.
     { selector: 'edge.chosen', style: { 'underlay-color': token('accent'), 'underlay-opacity': 0.45, 'underlay-padding': 6 } as object },

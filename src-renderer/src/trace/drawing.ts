@@ -1,6 +1,6 @@
 import type { TraceHop, TraceResult } from '../../../core/model/trace.ts'
 import type { Lanes } from '../topology/lanes.ts'
-import { sizes, type Box, type Layout, type Point } from '../topology/layout.ts'
+import { sizes, type Box, type Layout, type NicBox, type Point } from '../topology/layout.ts'
 import { hopId, isParting, type Parting, type Side } from './result.ts'
 
 /*
@@ -60,7 +60,7 @@ export function drawingOf(input: DrawingInput): Drawing {
   let last: { stop: Stop; leg: TraceHop['leg'] } | undefined
   for (let i = 0; i < result.hops.length; i++) {
     const hop = result.hops[i]!
-    const stop = stopOf(hop, result.hops[i - 1], result.hops[i + 1])
+    const stop = stopOf(hop, result.hops[i - 1], result.hops[i + 1], result.hops)
     const id = hopId(side, hop.n)
     const badge = badges.at(-1)
     if (!stop) {
@@ -95,17 +95,24 @@ function passedOf(hops: readonly TraceHop[]): Set<string> {
       for (const router of routers) passed.add(`join/${router.slice('router/'.length)}/${network.slice('network/'.length)}`)
     }
   }
+  for (const [i, hop] of hops.entries()) {
+    for (const beside of [hops[i - 1], hops[i + 1]]) {
+      if (hop.kind !== 'physical' || beside?.kind !== 'physical' || beside.host === hop.host) continue
+      const port = beside === hops[i - 1] ? beside.out : beside.in
+      if (port !== null) passed.add(`link/${hop.host}/${hop.device}--${beside.host}/${port}`)
+    }
+  }
   return passed
 }
 
-type StopOf = (hop: TraceHop, before: TraceHop | undefined, after: TraceHop | undefined) => Stop | null
+type StopOf = (hop: TraceHop, before: TraceHop | undefined, after: TraceHop | undefined, all: TraceHop[]) => Stop | null
 
 function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout): StopOf {
   const nicAt = new Map(nics.map((nic) => [nic.id, nic]))
   const chipAt = new Map(chips.map((chip) => [`${chip.host}/${chip.name}`, chip]))
   const countAt = new Map(counts.map((count) => [count.host, count]))
   const socketAt = new Map(ports.map((port) => [port.id, port]))
-  const rightEnd = (box: Box): Point => ({ x: box.x + box.width / 2, y: box.y })
+  const beside = (box: Box): Point => ({ x: box.x + box.width / 2 + 11, y: box.y })
 
   /** Along a switch's edge that faces its hosts, so that the line hides no port's number. */
   function throughSwitch(name: string, hop: TraceHop): Stop | null {
@@ -115,11 +122,20 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
     const below = [...hosts.values()].some((host) => host.y > bar.y) ? 1 : -1
     const edge = bar.y + below * (sizes.portHeight / 2 + 6)
     const ends = [enter ?? leave, leave ?? enter].map((socket) => ({ x: socket?.x ?? bar.x, y: edge })) as [Point, Point]
-    const middle = { x: (ends[0].x + ends[1].x) / 2, y: edge }
+    // Near the middle, where it hides no port's number.
+    const numbers = ports.filter((port) => port.switch === name).map(({ x }) => x)
+    const room = (x: number): number => Math.min(24, ...numbers.map((other) => Math.abs(other - x)))
+    const places = [0.5, 0.45, 0.55, 0.4, 0.6, 0.3, 0.7].map((share) => ends[0].x + (ends[1].x - ends[0].x) * share)
+    const middle = { x: places.reduce((best, x) => (room(x) > room(best) ? x : best)), y: edge }
     return { enter: ends[0], leave: ends[1], through: ends[0].x === ends[1].x ? [] : [middle], badge: middle }
   }
 
-  return (hop, before) => {
+  /** The NIC next to a hop on its host, which its tunnel goes through. */
+  const nicBeside = (hop: TraceHop, others: (TraceHop | undefined)[]): NicBox | undefined =>
+    others.flatMap((other) => (other?.host === hop.host ? (nicAt.get(`${other.host}/${other.device}`) ?? []) : []))[0]
+  const tunnelAt = (host: Box, nic: NicBox): Point => ({ x: nic.x, y: nic.y + (nic.y < host.y ? 1 : -1) * (nic.height / 2 + 24) })
+
+  return (hop, before, after, all) => {
     const host = hosts.get(hop.host)
     if (!host) return throughSwitch(hop.host, hop)
     const top = host.y - host.height / 2
@@ -128,14 +144,22 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
       const outwards = nic.y < host.y ? -1 : 1
       const [inner, outer] = [-1, 1].map((side) => ({ x: nic.x, y: nic.y + side * outwards * (nic.height / 2) })) as [Point, Point]
       const arrives = before !== undefined && before.host !== hop.host
-      return { enter: arrives ? outer : inner, leave: arrives ? inner : outer, through: [], badge: rightEnd(nic) }
+      return { enter: arrives ? outer : inner, leave: arrives ? inner : outer, through: [], badge: beside(nic) }
     }
     const chip = chipAt.get(`${hop.host}/${hop.device}`)
-    if (chip) return at(rightEnd(chip))
-    if (hop.device === 'vxlan' || hop.device === 'gre') return at({ x: host.x + host.width / 2 - 18, y: top + 46 })
-    if (hop.device === 'br-int') return at({ x: host.x + host.width / 2 - 54, y: top + 26 })
+    if (chip) return at(beside(chip))
+    if (hop.device === 'vxlan' || hop.device === 'gre') {
+      const through = nicBeside(hop, [before, after])
+      return at(through ? tunnelAt(host, through) : { x: host.x + host.width / 2 - 24, y: top + 30 })
+    }
+    if (hop.device === 'br-int') {
+      // Between its port and its tunnel, if it has one.
+      const through = nicBeside(hop, all)
+      if (!through) return at({ x: host.x + host.width / 2 - 48, y: top + 30 })
+      return at({ x: through.x - 58, y: through.y < host.y ? top + 56 : top + 28 })
+    }
     const count = countAt.get(hop.host)
-    return at(count ? rightEnd(count) : { x: host.x, y: host.y })
+    return at(count ? beside(count) : { x: host.x, y: host.y })
   }
 }
 
@@ -147,6 +171,7 @@ function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
     ...ports.map((port) => [port.name, port] as const),
   ])
   const left = (lane: Box): number => lane.x - lane.width / 2
+  const bottom = (lane: Box): number => lane.y + lane.height / 2
   const named = (hop: TraceHop | undefined, kind: string): string[] =>
     (hop?.objects ?? []).flatMap((object) => (object.startsWith(`${kind}/`) ? [object.slice(kind.length + 1)] : []))
   /** The band that the packet is on after the last place that has one. */
@@ -159,22 +184,30 @@ function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
       const place = { x: box.x, y: box.y - box.height / 2 }
       const [sends] = [hop.in === null]
       const own = laneAt.get(box.network)
-      const onLane = own && { x: box.x, y: own.y }
+      const onLane = own && { x: box.x, y: bottom(own) }
       lane = own
       x = box.x
-      return onLane ? { enter: sends ? place : onLane, leave: sends ? onLane : place, through: [{ x: box.x, y: (place.y + onLane.y) / 2 }], badge: { x: box.x + box.width / 2, y: box.y } } : at(place)
+      return onLane ? { enter: sends ? place : onLane, leave: sends ? onLane : place, through: [{ x: box.x, y: (place.y + onLane.y) / 2 }], badge: { x: box.x + box.width / 2 + 11, y: box.y } } : at(place)
     }
     const router = routerAt.get(named(hop, 'router')[0] ?? '')
     if (router && lane) {
       const into = named(hop, 'network').map((name) => laneAt.get(name)).find((other) => other !== undefined && other !== lane) ?? lane
-      const from = { x: left(lane), y: lane.y }
-      const to = { x: left(into), y: into.y }
+      const from = { x: left(lane), y: bottom(lane) }
+      const to = { x: left(into), y: bottom(into) }
+      const side = router.x + router.width / 2
       lane = into
       x = left(into)
-      return { enter: from, leave: to, through: [{ x: router.x, y: from.y }, { x: router.x, y: to.y }], badge: { x: router.x + router.width / 2 - 4, y: router.y } }
+      const through = [
+        { x: from.x - 20, y: from.y },
+        { x: from.x - 20, y: router.y },
+        { x: side, y: router.y },
+        { x: to.x - 20, y: router.y },
+        { x: to.x - 20, y: to.y },
+      ]
+      return { enter: from, leave: to, through, badge: { x: side, y: router.y } }
     }
     // The last hop of a packet that got no further stands on its band.
-    if (!after && lane) return at({ x: x <= left(lane) + 1 ? left(lane) + 228 : x, y: lane.y })
+    if (!after && lane) return at({ x: x <= left(lane) + 1 ? left(lane) + 228 : x, y: bottom(lane) })
     return null
   }
 }
@@ -194,4 +227,74 @@ export function mergeBadges(badges: readonly Badge[], least: number): Badge[] {
     } else merged.push(badge)
   }
   return merged
+}
+
+/**
+ * A line beside a line, `by` to the left of the way it goes, corners kept. Points of no extent are left where they are.
+ */
+export function besideLine(points: readonly Point[], by: number): Point[] {
+  const normals = points.slice(1).map((point, i) => {
+    const [dx, dy] = [point.x - points[i]!.x, point.y - points[i]!.y]
+    const length = Math.hypot(dx, dy) || 1
+    return { x: dy / length, y: -dx / length }
+  })
+  return points.map((point, i) => {
+    const [before, after] = [normals[i - 1] ?? normals[i], normals[i] ?? normals[i - 1]]
+    if (!before || !after) return { ...point }
+    // At a corner the two lines meet where both are `by` away; a sharp one is cut off.
+    const scale = by / Math.max(0.35, 1 + before.x * after.x + before.y * after.y)
+    return { x: point.x + (before.x + after.x) * scale, y: point.y + (before.y + after.y) * scale }
+  })
+}
+
+/** Pieces that follow each other without a gap are one line; this gives each its points beside it. */
+export function besidePieces(pieces: readonly Piece[], by: number): Piece[] {
+  const result: Piece[] = []
+  let chain: Piece[] = []
+  const flush = (): void => {
+    const line: Point[] = chain.flatMap(({ points }, i) => (i === 0 ? points : points.slice(1)))
+    const moved = besideLine(line, by)
+    let from = 0
+    for (const piece of chain) {
+      result.push({ ...piece, points: moved.slice(from, from + piece.points.length) })
+      from += piece.points.length - 1
+    }
+    chain = []
+  }
+  for (const piece of pieces) {
+    const end = chain.at(-1)?.points.at(-1)
+    const begin = piece.points[0]!
+    if (end && (end.x !== begin.x || end.y !== begin.y)) flush()
+    chain.push(piece)
+  }
+  if (chain.length > 0) flush()
+  return result
+}
+
+/** Where a note about a place stands: beside it, within the window, where it hides the fewest of other places. Its left top corner. */
+export function calloutAt(
+  at: Point,
+  note: { width: number; height: number },
+  window: { width: number; height: number },
+  others: readonly Point[],
+): { left: number; top: number } {
+  const off = 18
+  const sides = [
+    { left: at.x + off, top: at.y - note.height / 2 },
+    { left: at.x - off - note.width, top: at.y - note.height / 2 },
+    { left: at.x - note.width / 2, top: at.y - off - note.height },
+    { left: at.x - note.width / 2, top: at.y + off },
+    { left: at.x + off, top: at.y - off - note.height },
+    { left: at.x - off - note.width, top: at.y - off - note.height },
+    { left: at.x - note.width / 2, top: at.y - 3 * off - note.height },
+    { left: at.x - note.width / 2, top: at.y + 3 * off },
+    { left: at.x - note.width / 2, top: at.y - 6 * off - note.height },
+    { left: at.x - note.width / 2, top: at.y + 6 * off },
+  ].map(({ left, top }) => ({
+    left: Math.min(Math.max(8, left), Math.max(8, window.width - note.width - 8)),
+    top: Math.min(Math.max(8, top), Math.max(8, window.height - note.height - 8)),
+  }))
+  const hidden = ({ left, top }: { left: number; top: number }): number =>
+    [...others, at].filter(({ x, y }) => x > left - 12 && x < left + note.width + 12 && y > top - 12 && y < top + note.height + 12).length
+  return sides.reduce((best, side) => (hidden(side) < hidden(best) ? side : best))
 }
