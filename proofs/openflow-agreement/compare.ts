@@ -1,4 +1,5 @@
 import { StatefulConntrack } from '../../core/net/openflow/conntrack.ts'
+import type { Flow } from '../../core/net/openflow/flow.ts'
 import { runPipeline, type PipelineInput, type PipelineResult } from '../../core/net/openflow/pipeline.ts'
 import { FlowTables } from '../../core/net/openflow/tables.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
@@ -21,12 +22,24 @@ function skipped({ steps }: PipelineResult): boolean {
   return steps.length > 400 || steps.some(({ done }) => done.some(({ kind }) => kind === 'held'))
 }
 
+interface Options {
+  /** Leaves out frames that are `skipped`. */
+  skipping?: boolean
+  /** What the interpreter is given instead of the flows. */
+  interpreted?: Flow[]
+}
+
 /**
  * Sends a case through the switch and through the interpreter, with the flows as written and as the switch tells them. Answers how they
- * differ, or null. `skipping`: leaves out frames that are `skipped`.
+ * differ, or null.
  */
-export async function compare(dummy: DummySwitch, { flows, arrivals }: Case, counts: Counts, skipping = true): Promise<string | null> {
-  const sides = [flows, await dummy.load(flows)].map((side) => ({ tables: new FlowTables(side), conntrack: new StatefulConntrack() }))
+export async function compare(
+  dummy: DummySwitch,
+  { flows, arrivals }: Case,
+  counts: Counts,
+  { skipping = true, interpreted = flows }: Options = {},
+): Promise<string | null> {
+  const sides = [interpreted, await dummy.load(flows)].map((side) => ({ tables: new FlowTables(side), conntrack: new StatefulConntrack() }))
   let nowMs = 0
   for (const [index, arrival] of arrivals.entries()) {
     if (arrival.afterMs > 0) await dummy.pass(arrival.afterMs)

@@ -31,7 +31,11 @@ const switchOf: Record<Plane, string> = { mgmt: 'tor1', storage: 'tor2', tenant:
 const version = '0.1.0-9f3c21ab'
 
 function detailOf(kind: string, doc: Record<string, unknown>): string {
-  const of = (...keys: string[]): string => keys.map((key) => String(doc[key] ?? '')).join(' ').trim()
+  const of = (...keys: string[]): string =>
+    keys
+      .map((key) => String(doc[key] ?? ''))
+      .join(' ')
+      .trim()
   switch (kind) {
     case 'nic':
       return (doc.addresses as string[]).join(' ')
@@ -179,7 +183,11 @@ export class FixtureCluster {
         const doc = item.doc as Record<string, unknown>
         const text = `${item.kind} ${item.id} ${JSON.stringify(doc)}`.toLowerCase()
         const title = item.kind === 'event' ? String(doc.message) : item.id
-        return { hit: { kind: item.kind, id: item.id, title, detail: detailOf(item.kind, doc) }, matches: words.every((word) => text.includes(word)), exact: item.id === query }
+        return {
+          hit: { kind: item.kind, id: item.id, title, detail: detailOf(item.kind, doc) },
+          matches: words.every((word) => text.includes(word)),
+          exact: item.id === query,
+        }
       })
       .filter(({ matches, hit }) => matches && hit.kind !== 'overlay' && hit.kind !== 'forwarding')
       .sort((a, b) => Number(b.exact) - Number(a.exact) || a.hit.kind.localeCompare(b.hit.kind))

@@ -266,9 +266,15 @@ function router(
       plan: os.network.plan.handler(({ input }) => network.plan(input.declaration, input.prune)),
       apply: os.network.apply.handler(({ input, errors }) => {
         if (network.offline)
-          throw errors.offline({ message: 'No agent of the cluster answers', data: { hint: 'Check the network of this laptop, and that hosts have power.' } })
+          throw errors.offline({
+            message: 'No agent of the cluster answers',
+            data: { hint: 'Check the network of this laptop, and that hosts have power.' },
+          })
         if (input.revision !== undefined && input.revision !== network.revision)
-          throw errors.busy({ message: 'The virtual network was changed since this plan was made', data: { hint: 'Look at the plan again, then apply it.' } })
+          throw errors.busy({
+            message: 'The virtual network was changed since this plan was made',
+            data: { hint: 'Look at the plan again, then apply it.' },
+          })
         return network.apply(input.declaration, input.prune)
       }),
       failover: os.network.failover.handler(() => ({ outageMs: 41, connectionsCut: 0, way: 'standby' as const })),
@@ -277,7 +283,11 @@ function router(
         plan: null,
       })),
       trace: os.network.trace.handler(({ input: { declaration, mode, ...request } }) =>
-        tracer.trace(declaration === undefined ? network.network : network.plan(declaration, false).next, request, declaration === undefined ? mode : 'simulated'),
+        tracer.trace(
+          declaration === undefined ? network.network : network.plan(declaration, false).next,
+          request,
+          declaration === undefined ? mode : 'simulated',
+        ),
       ),
     },
     task: {

@@ -41,12 +41,13 @@ export class FixtureTracer {
     if (mode === 'live') return live
     const at = live.hops.findIndex((hop, i) => hop.action !== simulated.hops[i]?.action)
     const hop = live.hops[at]
-    const parted = live.verdict === simulated.verdict || !hop
-      ? null
-      : {
-          ...{ n: hop.n, leg: hop.leg, host: hop.host, device: hop.device, object: hop.objects[0] ?? null },
-          message: `${hop.host} should forward it to ${simulated.hops[at]?.out ?? 'its port'}; the flow for that is missing`,
-        }
+    const parted =
+      live.verdict === simulated.verdict || !hop
+        ? null
+        : {
+            ...{ n: hop.n, leg: hop.leg, host: hop.host, device: hop.device, object: hop.objects[0] ?? null },
+            message: `${hop.host} should forward it to ${simulated.hops[at]?.out ?? 'its port'}; the flow for that is missing`,
+          }
     return { ...live, mode: 'both', simulated, live, parted }
   }
 
@@ -78,7 +79,13 @@ export class FixtureTracer {
       const limit = `It was last seen on ${before.host} at ${before.device}. ${blind} could not be watched: its network module does not answer`
       return { verdict: 'unknown', mode: 'live', hops: seen.slice(0, cut), drop: null, limit, rttMs: null }
     }
-    const gone: TraceHop = { ...last, out: null, action: 'dropped', detail: 'no flow matched in stage fdb', objects: [last.objects.at(-1) ?? 'pipeline'] }
+    const gone: TraceHop = {
+      ...last,
+      out: null,
+      action: 'dropped',
+      detail: 'no flow matched in stage fdb',
+      objects: [last.objects.at(-1) ?? 'pipeline'],
+    }
     const hint = `${last.host} lacks a flow that it should have. Its agent puts that right by itself; if not, see its events.`
     return {
       ...{ verdict: 'dropped', mode: 'live', hops: [...seen.slice(0, cut), gone], limit: null, rttMs: null },

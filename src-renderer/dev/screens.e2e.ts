@@ -84,18 +84,30 @@ const shots: Shot[] = [
   { name: 'plan-editor', at: '/lab/networks', then: editNetwork },
   { name: 'plan-problems', at: '/lab/networks', then: breakNetwork },
   { name: 'plan-applied', at: '/lab/networks', fixture: { lag: 'h3' }, then: applyNetwork },
-  { name: 'plan-delete', at: '/lab/network/cache', then: async (page) => (await page.getByRole('button', { name: /Delete…|删除…/ }).click(), await page.waitForTimeout(900)) },
+  {
+    name: 'plan-delete',
+    at: '/lab/network/cache',
+    then: async (page) => (await page.getByRole('button', { name: /Delete…|删除…/ }).click(), await page.waitForTimeout(900)),
+  },
   { name: 'plan-offline', at: '/lab/networks', fixture: { offline: true, offlineForMs: 900_000 }, then: editNetwork },
   { name: 'plan-recording', at: '/lab/networks', fixture: { recording: true, offline: true, offlineForMs: 900_000 }, then: editNetwork },
   { name: 'plan-none', at: '/lab/plan' },
-  { name: 'plan-form-acl', at: '/lab/acl/no-ssh', then: async (page) => (await page.getByRole('button', { name: /Edit rule…|编辑规则…/ }).click(), await page.waitForTimeout(900)) },
+  {
+    name: 'plan-form-acl',
+    at: '/lab/acl/no-ssh',
+    then: async (page) => (await page.getByRole('button', { name: /Edit rule…|编辑规则…/ }).click(), await page.waitForTimeout(900)),
+  },
   { name: 'plan-form-port', at: '/lab/network/db', then: (page) => openForm(page, 1) },
   { name: 'plan-form-network', at: '/lab/network/db', then: (page) => openForm(page, 0) },
   { name: 'trace-start', at: '/lab/trace' },
   { name: 'trace-none', at: '/lab/trace', fixture: { ports: 0 } },
   { name: 'trace-delivered', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432&mode=simulated' },
   { name: 'trace-dropped', at: '/lab/trace?from=web-1&to=db-3&proto=tcp&dport=22', then: runTrace },
-  { name: 'trace-hop', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432&mode=simulated', then: async (page) => void (await page.locator('[data-hop=simulated-2]').click()) },
+  {
+    name: 'trace-hop',
+    at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432&mode=simulated',
+    then: async (page) => void (await page.locator('[data-hop=simulated-2]').click()),
+  },
   { name: 'trace-parted', at: '/lab/trace?from=web-1&to=db-2&proto=tcp&dport=5432', fixture: { flowGone: 'h2' }, then: runTrace },
   { name: 'trace-unknown', at: '/lab/trace?from=web-1&to=db-2&proto=icmp&mode=live', fixture: { blind: 'h2' }, then: runTrace },
   { name: 'trace-running', at: '/lab/trace?from=web-1&to=db-2', fixture: { traceMs: 60_000 }, then: runTrace },
@@ -112,7 +124,12 @@ const shots: Shot[] = [
     then: async (page) => (await page.evaluate(() => (location.hash = '#/lab/topology?select=hop/simulated-8')), await page.waitForTimeout(900)),
   },
   { name: 'topology-port', at: '/lab/topology?select=port/db-1' },
-  { name: 'topology-expanded', at: '/lab/topology', fixture: { off: ['h3'], lag: 'h2' }, then: async (page) => (await page.getByRole('button', { name: /^(Expand all|全部展开)$/ }).click(), await page.waitForTimeout(500)) },
+  {
+    name: 'topology-expanded',
+    at: '/lab/topology',
+    fixture: { off: ['h3'], lag: 'h2' },
+    then: async (page) => (await page.getByRole('button', { name: /^(Expand all|全部展开)$/ }).click(), await page.waitForTimeout(500)),
+  },
   { name: 'topology-large-virtual', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 }, then: (page) => layer(page, 2) },
   { name: 'topology-large-both', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 } },
   { name: 'split', at: '/lab?beside=topology', fixture: { cut: ['h2/storage'] } },
@@ -202,7 +219,12 @@ async function editNetwork(page: Page): Promise<void> {
 async function breakNetwork(page: Page): Promise<void> {
   await editNetwork(page)
   const text = await editorOf(page).inputValue()
-  await editorOf(page).fill(text.replace('10.20.4.1}', '10.20.9.1}').replace('ip: 10.20.1.11', 'ip: 10.20.1.12').replace('network: db, direction: in', 'network: dbb, direction: in'))
+  await editorOf(page).fill(
+    text
+      .replace('10.20.4.1}', '10.20.9.1}')
+      .replace('ip: 10.20.1.11', 'ip: 10.20.1.12')
+      .replace('network: db, direction: in', 'network: dbb, direction: in'),
+  )
   await page.waitForTimeout(1200)
 }
 
@@ -227,7 +249,11 @@ async function runTrace(page: Page): Promise<void> {
 
 /** Both, physical, virtual. */
 async function layer(page: Page, nth: number): Promise<void> {
-  await page.getByRole('radiogroup', { name: /What is shown|显示内容/ }).getByRole('radio').nth(nth).click()
+  await page
+    .getByRole('radiogroup', { name: /What is shown|显示内容/ })
+    .getByRole('radio')
+    .nth(nth)
+    .click()
   await page.waitForTimeout(600)
 }
 

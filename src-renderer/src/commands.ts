@@ -71,7 +71,9 @@ export function commands(): Command[] {
     },
     { id: 'split', title: (m) => m.command.split, group: 'actions', keys: 'mod+\\', run: toggleBeside },
     { id: 'shortcuts', title: (m) => m.shortcuts.show, group: 'actions', keys: '?', run: () => (overlays.shortcuts = true) },
-    ...(port ? [{ id: 'trace-from', title: (m: Messages) => m.verb.traceFrom(port), group: 'actions' as const, keys: 'x', run: () => traces.openFrom(port) }] : []),
+    ...(port
+      ? [{ id: 'trace-from', title: (m: Messages) => m.verb.traceFrom(port), group: 'actions' as const, keys: 'x', run: () => traces.openFrom(port) }]
+      : []),
     { id: 'trace', title: (m) => m.verb.trace, group: 'actions', run: () => navigation.show('trace') },
     ...change,
     ...layers.map((layer): Command => ({
@@ -136,6 +138,16 @@ function changes(host: string | undefined): Command[] {
             group: 'actions',
             run: () => (overlays.plan = { action: 'upgrade', host }),
           } satisfies Command,
+          ...(app.inventory.get('forwarding', host)
+            ? [
+                {
+                  id: 'failover',
+                  title: (m: Messages) => m.command.failover(host),
+                  group: 'actions',
+                  run: () => (overlays.plan = { action: 'failover', host }),
+                } satisfies Command,
+              ]
+            : []),
           {
             id: 'remove',
             title: (m: Messages) => m.command.remove(host),

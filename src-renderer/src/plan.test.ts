@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Host, LiveState, Task } from '../../core/model/index.ts'
 import { en } from './i18n/en.ts'
-import { measuredMs, removalPlan, upgradePlan, type PlanInput } from './plan.ts'
+import { failoverPlan, measuredMs, removalPlan, upgradePlan, type PlanInput } from './plan.ts'
 
 const host = (name: string, role: Host['role'] = 'voter'): Host => ({ name, addresses: { mgmt: '10.0.0.1' }, role, joinedAtMs: 0 })
 function input(hosts: Host[], states: Record<string, LiveState>, leader = 'h1', tasks: Task[] = []): Omit<PlanInput, 'host'> {
@@ -49,6 +49,12 @@ describe('removing a host', () => {
 test('an upgrade of a host that is not up is refused', () => {
   expect(upgradePlan({ host: 'h2', ...input(three, { h2: 'down' }) }, en).refused).toBe(en.plan.upgrade.notUp('h2'))
   expect(upgradePlan({ host: 'h2', ...input(three, {}) }, en).refused).toBeUndefined()
+})
+
+test('a fail-over says for how many ports, and is refused for a host that is not up', () => {
+  expect(failoverPlan({ host: 'h2', ports: 3, ...input(three, {}) }, en).interrupted[0]).toMatch(/^Packets of its 3 ports/)
+  expect(failoverPlan({ host: 'h2', ports: 0, ...input(three, {}) }, en).interrupted[0]).toMatch(/^Nothing/)
+  expect(failoverPlan({ host: 'h2', ports: 3, ...input(three, { h2: 'down' }) }, en).refused).toBe(en.plan.failover.notUp('h2'))
 })
 
 test('how long it takes is what was measured last, not a guess', () => {

@@ -69,3 +69,16 @@ export function upgradePlan({ host, status, tasks }: PlanInput, m: Messages): Pl
     confirm: m.plan.upgrade.confirm(host),
   }
 }
+
+/** Having a host's other virtual switch forward. `ports`: how many it forwards for. */
+export function failoverPlan({ host, status, ports }: Pick<PlanInput, 'host' | 'status'> & { ports: number }, m: Messages): Plan {
+  const state = status.hosts.find((row) => row.name === host)?.state
+  return {
+    title: m.plan.failover.title(host),
+    changes: [m.plan.failover.other(host)],
+    interrupted: [m.plan.failover.interrupted(ports)],
+    undone: m.plan.failover.undone,
+    ...(state !== 'up' ? { refused: m.plan.failover.notUp(host) } : {}),
+    confirm: m.plan.failover.confirm(host),
+  }
+}

@@ -1,10 +1,7 @@
 import { answerError } from '../../../core/net/compile/error-answer.ts'
 import type { Logger } from '../../runtime/logger.ts'
-import { deviceIndex } from '../switch/devices.ts'
-import { reservedPorts } from '../switch/ports.ts'
+import { deviceIndex, errorDevice } from '../switch/devices.ts'
 import { TapDevice } from './tap-device.ts'
-
-const { device } = reservedPorts.errors
 
 /**
  * Answers at the switch's port for errors: builds the ICMP error for every packet that flows send there. It lives in the keeper, so that
@@ -20,9 +17,9 @@ export class ErrorAnswers implements Disposable {
 
   /** Attends to the port if it is there and nobody does yet. To be called again and again: the device may be made anew. */
   attend(): void {
-    if (this.#tap || deviceIndex(device) === null) return
+    if (this.#tap || deviceIndex(errorDevice) === null) return
     try {
-      const tap = new TapDevice(device)
+      const tap = new TapDevice(errorDevice)
       tap.listen(
         (frame) => {
           const answer = answerError(frame)

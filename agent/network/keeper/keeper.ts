@@ -6,8 +6,8 @@ import { identifyProcess, isAlive, readPidFile, signalProcess } from '../../runt
 import { endInstance, runDatabase } from '../switch/daemons.ts'
 import { desiredVersion, readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
 import { removeErrorDevice, setPromiscuous } from '../switch/devices.ts'
-import { readStatus, writeStatus, type Takeover } from '../switch/keeper-status.ts'
-import { OvsInstance, type InstanceId } from '../switch/ovs-instance.ts'
+import { readStatus, writeStatus, type KeeperStatus, type Takeover } from '../switch/keeper-status.ts'
+import { OvsInstance, portsText, type InstanceId } from '../switch/ovs-instance.ts'
 import { startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
 import { neighbourPeriodMs } from '../switch/underlay.ts'
 import { ErrorAnswers } from './error-answers.ts'
@@ -34,11 +34,12 @@ export class Keeper {
   readonly #errorAnswers: ErrorAnswers
   #active: OvsInstance | null = null
   #standby: OvsInstance | null = null
-  /** The file of what is desired that the standby was last brought in step with; null while it must not take over. */
+  /** What the standby was last brought in step with; null while it must not take over. */
   #standbyHas: string | null = null
   /** What was last read from that file. */
   #desired: (DesiredSwitch & { version: string }) | null = null
   #pulse: Pulse | null = null
+  /** Of conntrack in the active one, when it was last asked. */
   #connections: number | null = null
   #restarts = 0
   #lastTakeover: Takeover | null = null
@@ -53,6 +54,7 @@ export class Keeper {
   /** What is being done to instances, one thing after the other; a takeover alone does not wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #takeover: Promise<Takeover> | null = null
+  #reported = ''
   #ending: Promise<void> | null = null
   #wake: () => void = () => undefined
 
@@ -84,7 +86,6 @@ export class Keeper {
     }
     await this.#turn
     if (!this.#active) throw new HoldfastError('busy', 'Nothing forwards on this host yet', 'Wait until its virtual switch is up.')
-    this.#connections = await this.#countConnections(this.#active)
     return this.#takeOver('asked', performance.now())
   }
 
@@ -152,7 +153,6 @@ export class Keeper {
       this.#keepDatabases()
       await this.#keepStandby(desired)
       if (this.#active && !sameBase(this.#active.id.base, desired)) await this.#takeOver('asked', performance.now())
-      if (this.#active) this.#connections = await this.#countConnections(this.#active)
       this.#problem = null
       this.#pauseMs = lookPeriodMs
     } catch (thrown) {
@@ -186,22 +186,24 @@ export class Keeper {
       this.#dropStandby()
       await old.end()
     }
+    // A guest's device may be made anew without anything else being desired.
+    const state = `${desired.version}\n${portsText(desired.ports)}`
     if (!this.#standby) {
       this.#standby = await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, true)
       this.#neighboursAtMs = performance.now()
-      this.#freeze(this.#standby, desired.version)
+      this.#freeze(this.#standby, state)
       return
     }
     const refresh = performance.now() - this.#neighboursAtMs >= neighbourPeriodMs
-    if (desired.version !== this.#standbyHas || refresh) await this.#bringInStep(this.#standby, desired, refresh)
+    if (state !== this.#standbyHas || refresh) await this.#bringInStep(this.#standby, desired, state, refresh)
   }
 
-  async #bringInStep(standby: OvsInstance, desired: DesiredSwitch & { version: string }, refresh: boolean): Promise<void> {
+  async #bringInStep(standby: OvsInstance, desired: DesiredSwitch, state: string, refresh: boolean): Promise<void> {
     signalProcess(standby.id.vswitchd, 'SIGCONT')
     let has = this.#standbyHas
     try {
       await standby.converge(desired)
-      has = desired.version
+      has = state
       if (refresh) {
         await standby.setNeighbours(desired)
         await this.#active?.setNeighbours(desired)
@@ -228,9 +230,13 @@ export class Keeper {
   #activate(instance: OvsInstance): void {
     this.#active = instance
     this.#pulse?.[Symbol.dispose]()
+    this.#connections = null
     this.#pulse = new Pulse({
       process: instance.id.vswitchd,
       control: instance.paths.vswitchdControl,
+      // What would be lost with it, once it can be asked no more.
+      question: instance.id.base.datapath === 'kernel' ? ['version'] : ['dpctl/ct-get-nconns', 'dummy@ovs-dummy'],
+      onAnswer: (answer) => (this.#connections = Number(answer)),
       onLost: (reason, lastSignMs) => void this.#takeOver(reason, lastSignMs).catch(() => this.#wake()),
     })
   }
@@ -251,6 +257,7 @@ export class Keeper {
       const way = this.#standby?.running && this.#standbyHas !== null ? 'standby' : 'restart'
       const next = await (way === 'standby' ? this.#thaw(this.#standby!) : this.#startInPlace())
       const nowMs = performance.now()
+      const connections = this.#connections
       this.#activate(next)
       const kernel = next.id.base.datapath === 'kernel'
       const takeover: Takeover = {
@@ -259,7 +266,7 @@ export class Keeper {
         way,
         tookMs: Math.round(nowMs - startMs),
         outageMs: Math.round(nowMs - Math.min(lastSignMs, startMs)),
-        connectionsCut: kernel ? 0 : this.#connections,
+        connectionsCut: kernel ? 0 : connections,
       }
       this.#lastTakeover = takeover
       this.#restUntilMs = performance.now() + restBeforeStandbyMs
@@ -287,19 +294,8 @@ export class Keeper {
     return OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false)
   }
 
-  /** Connections that are lost with this instance; null when it does not say. */
-  async #countConnections(instance: OvsInstance): Promise<number | null> {
-    if (instance.id.base.datapath === 'kernel') return 0
-    try {
-      return Number((await instance.control('dpctl/ct-get-nconns', 'dummy@ovs-dummy')).trim())
-    } catch {
-      return null
-    }
-  }
-
   #report(): void {
-    if (this.#ended) return
-    writeStatus(this.#paths.status, {
+    const status: KeeperStatus = {
       keeper: identifyProcess(process.pid)!,
       program: this.#program,
       active: this.#active?.id ?? null,
@@ -309,7 +305,11 @@ export class Keeper {
       lastTakeover: this.#lastTakeover,
       problem: this.#problem,
       desired: this.#desired?.version ?? '',
-    })
+    }
+    const text = JSON.stringify(status)
+    if (this.#ended || text === this.#reported) return
+    writeStatus(this.#paths.status, status)
+    this.#reported = text
   }
 
   #pause(): Promise<void> {

@@ -7,12 +7,12 @@ import { Unixctl } from '../switch/unixctl.ts'
 const periodMs = 100
 /** A stopped process is looked at twice: it may be just about to go on. */
 const stoppedForMs = 20
-/** It neither answers nor works. */
-const idleSilenceMs = 300
-/** It works, and answers nobody: a long piece of work ends before that. */
+/** It neither answers nor works: it waits for itself. */
+const idleSilenceMs = 200
+/** It works, or the kernel makes it wait (e.g. while many devices are removed), and so answers nobody: that ends before. */
 const busySilenceMs = 2000
 
-/** Of a process that has not answered: its state as in proc(5) (`T` stopped, `t` traced), for how long that counts, and how long of that it ran. */
+/** Of a process that runs and has not answered in time: its state as in proc(5), for how long since that counts, and how long of that it worked. */
 export interface Symptoms {
   state: string
   silentMs: number
@@ -21,18 +21,17 @@ export interface Symptoms {
 
 /** Whether a process that has not answered hangs. */
 export function hangs({ state, silentMs, ranMs }: Symptoms): boolean {
-  if (isStopped(state)) return silentMs >= stoppedForMs / 2
-  return silentMs >= busySilenceMs || (silentMs >= idleSilenceMs && ranMs < silentMs / 2)
-}
-
-function isStopped(state: string): boolean {
-  return state === 'T' || state === 't'
+  const busy = state === 'D' || ranMs >= silentMs / 2
+  return silentMs >= (busy ? busySilenceMs : idleSilenceMs)
 }
 
 export interface PulseOptions {
   process: ProcessId
   /** Its control socket. */
   control: string
+  /** The command that it is asked, any that costs it little, with its parameters. */
+  question: readonly [command: string, ...params: string[]]
+  onAnswer(answer: string): void
   /** Called once. `lastSignMs`: when it last answered, of `performance.now()`. */
   onLost(reason: 'killed' | 'hung', lastSignMs: number): void
 }
@@ -40,17 +39,17 @@ export interface PulseOptions {
 /** Feels the pulse of an ovs-vswitchd: notices at once when it ends, and soon when it hangs. */
 export class Pulse implements Disposable {
   readonly #options: PulseOptions
-  readonly #silence = new Silence()
   readonly #timer: NodeJS.Timeout
+  readonly #silence = new Silence()
   #connection: Unixctl | null = null
   #asked = false
   #lastSignMs = performance.now()
-  #ranBeforeMs = 0
+  /** How long it had worked when its silence began; null while it answers. */
+  #ranBeforeMs: number | null = null
   #over = false
 
   constructor(options: PulseOptions) {
     this.#options = options
-    this.#sign()
     this.#timer = setInterval(() => this.#beat(), periodMs)
     this.#beat()
   }
@@ -64,25 +63,24 @@ export class Pulse implements Disposable {
   #beat(): void {
     const { process } = this.#options
     if (!isAlive(process)) return this.#lost('killed')
+    if (isStopped(process.pid)) setTimeout(() => isStopped(process.pid) && this.#lost('hung'), stoppedForMs)
     if (!this.#asked) void this.#ask()
     // What it has answered is read before it is judged, however late this process itself is.
     else setImmediate(() => this.#judge())
-    if (isStopped(readRun(process.pid).state)) setTimeout(() => this.#judge(), stoppedForMs)
   }
 
   async #ask(): Promise<void> {
     this.#asked = true
-    // Silence counts from the question on.
-    this.#sign(this.#lastSignMs)
     try {
       this.#connection ??= await this.#connect()
-      await this.#connection.call('version')
-      this.#sign()
-      this.#asked = false
+      const answer = await this.#connection.call(...this.#options.question)
+      this.#lastSignMs = performance.now()
+      this.#options.onAnswer(answer)
     } catch {
       // Nobody listens there: it has ended, or the next beat asks again.
-      this.#asked = false
     }
+    this.#asked = false
+    this.#ranBeforeMs = null
   }
 
   async #connect(): Promise<Unixctl> {
@@ -96,13 +94,10 @@ export class Pulse implements Disposable {
     if (this.#over || !this.#asked) return
     const { pid } = this.#options.process
     const { state, ranMs } = readRun(pid)
-    if (hangs({ state, silentMs: this.#silence.ms(pid), ranMs: ranMs - this.#ranBeforeMs })) this.#lost('hung')
-  }
-
-  #sign(atMs = performance.now()): void {
-    this.#lastSignMs = atMs
-    this.#silence.end(this.#options.process.pid)
-    this.#ranBeforeMs = readRun(this.#options.process.pid).ranMs
+    if (this.#ranBeforeMs === null) {
+      this.#silence.end(pid)
+      this.#ranBeforeMs = ranMs
+    } else if (hangs({ state, silentMs: this.#silence.ms(pid), ranMs: ranMs - this.#ranBeforeMs })) this.#lost('hung')
   }
 
   #lost(reason: 'killed' | 'hung'): void {
@@ -112,13 +107,25 @@ export class Pulse implements Disposable {
   }
 }
 
+/** By a signal or by a debugger: proc(5). */
+function isStopped(pid: number): boolean {
+  return ['T', 't'].includes(readState(pid))
+}
+
+function readState(pid: number): string {
+  const stat = read(`/proc/${pid}/stat`)
+  return stat[stat.lastIndexOf(')') + 2] ?? 'X'
+}
+
 /** State of a process, and for how long its main thread has run; what cannot be read is that of one that does nothing. */
 function readRun(pid: number): { state: string; ranMs: number } {
+  return { state: readState(pid), ranMs: Number(read(`/proc/${pid}/schedstat`).split(' ')[0]) / 1e6 }
+}
+
+function read(path: string): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const [ranNs] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')
-    return { state: stat[stat.lastIndexOf(')') + 2]!, ranMs: Number(ranNs) / 1e6 }
+    return readFileSync(path, 'utf8')
   } catch {
-    return { state: 'X', ranMs: 0 }
+    return ''
   }
 }

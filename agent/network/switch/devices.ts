@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { runProgram } from '../../runtime/programs.ts'
-import { reservedPorts } from './ports.ts'
 
 /**
  * Keeps the host itself from listening at a guest's cable. Where user space forwards, the kernel sees every packet too: without this a
@@ -32,17 +31,28 @@ export function deviceIndex(device: string): number | null {
   }
 }
 
-/** Makes the device behind the port for errors. It is there whether or not anybody reads it, so that the switch never loses the port. */
+/** Behind the port for errors: a tap device that a program of ours reads. */
+export const errorDevice = 'hf-icmp'
+
+/** Makes it. It is there whether or not anybody reads it, so that the switch never loses the port. */
 export async function makeErrorDevice(): Promise<void> {
-  const { device } = reservedPorts.errors
-  if (deviceIndex(device) === null) await runProgram(['ip', 'tuntap', 'add', 'dev', device, 'mode', 'tap'])
-  isolateDevice(device)
-  await runProgram(['ip', 'link', 'set', 'dev', device, 'mtu', '9000', 'up'])
+  if (isUp(errorDevice)) return
+  if (deviceIndex(errorDevice) === null) await runProgram(['ip', 'tuntap', 'add', 'dev', errorDevice, 'mode', 'tap'])
+  isolateDevice(errorDevice)
+  await runProgram(['ip', 'link', 'set', 'dev', errorDevice, 'mtu', '9000', 'up'])
+}
+
+/** Whether a device is administratively up: IFF_UP of netdevice(7). */
+function isUp(device: string): boolean {
+  try {
+    return (Number(readFileSync(`/sys/class/net/${device}/flags`, 'utf8')) & 1) === 1
+  } catch {
+    return false
+  }
 }
 
 export async function removeErrorDevice(): Promise<void> {
-  const { device } = reservedPorts.errors
-  if (deviceIndex(device) !== null) await runProgram(['ip', 'link', 'delete', 'dev', device])
+  if (deviceIndex(errorDevice) !== null) await runProgram(['ip', 'link', 'delete', 'dev', errorDevice])
 }
 
 /**

@@ -9,7 +9,7 @@ import { deviceIndex, isolateDevice, makeErrorDevice } from './devices.ts'
 import { bundleText, driftCount, flowChanges, parseFlowDiff, type FlowDrift } from './flow-changes.ts'
 import { gateFlow, openGate } from './gate.ts'
 import { ofctl } from './ovs-programs.ts'
-import { changePorts, describeSwitch, endFlowRestore, readPorts, type PortChanges } from './ports.ts'
+import { changePorts, describeSwitch, devicePorts, endFlowRestore, readPorts, type PortChanges } from './ports.ts'
 import { bridgeSocket, instancePaths, type Bridge, type InstancePaths, type SwitchPaths } from './switch-paths.ts'
 import { routeTunnels, setNeighbours, underlayFlows } from './underlay.ts'
 import { Unixctl, unixctl } from './unixctl.ts'
@@ -40,7 +40,8 @@ export interface Drift extends FlowDrift {
 /** Flows and ports that an instance is known to have, because this process put them there or has compared them. */
 interface InPlace {
   flows: readonly Flow[]
-  ports: readonly SwitchPort[]
+  /** `portsText`; null: some are not in place. */
+  ports: string | null
   meters: readonly string[]
   peers: string
 }
@@ -103,7 +104,8 @@ export class OvsInstance {
   async converge(desired: DesiredSwitch): Promise<Converged> {
     const before = this.#inPlace
     this.#inPlace = null
-    const problems = await this.#convergePorts(desired.ports, before?.ports ?? null)
+    const ports = portsText(desired.ports)
+    const problems = before?.ports === ports ? [] : (await this.#convergePorts(desired.ports)).problems
     if (!before || before.peers !== JSON.stringify(desired.peers)) await this.setNeighbours(desired)
     const oldMeters = await this.#addMeters(desired.meters, before?.meters ?? null)
     const flows = this.#flowsOf(desired)
@@ -112,7 +114,7 @@ export class OvsInstance {
     // With a meter go the flows that use it.
     for (const id of oldMeters) await ofctl(['del-meter', this.target(), `meter=${id}`])
     if (flowsChanged > 0) this.#dumpHash = null
-    this.#inPlace = { flows, ports: desired.ports, meters: desired.meters, peers: JSON.stringify(desired.peers) }
+    this.#inPlace = { flows, ports: problems.length > 0 ? null : ports, meters: desired.meters, peers: JSON.stringify(desired.peers) }
     return { flowsChanged, problems }
   }
 
@@ -122,8 +124,7 @@ export class OvsInstance {
     if (this.#dumpHash === hash) return null
     const flows = await this.#replaceFlows('br-int', this.#flowsOf(desired))
     const underlay = desired.datapath === 'userspace' ? await this.#replaceFlows('br-phy', underlayFlows(desired)) : parseFlowDiff('')
-    const ports = portChanges(await readPorts(this.paths), desired.ports)
-    await changePorts(this.paths, ports)
+    const { changes: ports } = await this.#convergePorts(desired.ports)
     this.#dumpHash = await this.#hash(desired)
     const wrong = new Map([...ports.removed, ...ports.added].map((port) => [port.device, port]))
     if (driftCount(flows) + driftCount(underlay) + wrong.size === 0) return null
@@ -162,20 +163,21 @@ export class OvsInstance {
     if (desired.datapath === 'kernel') await endFlowRestore(this.paths)
   }
 
-  async #convergePorts(wanted: readonly SwitchPort[], before: readonly SwitchPort[] | null): Promise<string[]> {
-    if (before && JSON.stringify(before) === JSON.stringify(wanted)) return []
-    const present = wanted.filter(({ device }) => deviceIndex(device) !== null)
-    for (const { device } of present) isolateDevice(device)
+  /** Answers what differed, and why ports are not in place now. */
+  async #convergePorts(guests: readonly SwitchPort[]): Promise<{ changes: PortChanges; problems: string[] }> {
+    await makeErrorDevice()
+    for (const { device } of guests) isolateDevice(device)
     const known = await readPorts(this.paths)
-    const changes = portChanges(known, wanted)
+    const changes = portChanges(known, devicePorts(guests))
     await changePorts(this.paths, changes)
     const now = changes.added.length > 0 ? await readPorts(this.paths) : known
-    return now
-      .filter((port) => port.openflowPort !== port.number)
-      .map(
-        (port) =>
-          `The device ${port.device} is not on the switch: ${port.error ?? `it has port ${port.openflowPort ?? 'none'} instead of ${port.number}`}`,
-      )
+    const problems = now
+      .filter((port) => port.openflowPort !== port.number && guests.some(({ device }) => device === port.device))
+      .map(({ device, number, openflowPort, error }) => {
+        const why = error ?? `it has port ${openflowPort ?? 'none'} instead of ${number}`
+        return `The device ${device} is not on the switch: ${why}`
+      })
+    return { changes, problems }
   }
 
   /** Makes the wanted meters be there; answers the ids of those that nobody wants any more. */
@@ -206,12 +208,12 @@ export class OvsInstance {
     }
   }
 
-  async #hash({ datapath }: SwitchBase): Promise<string> {
+  async #hash({ datapath, ports: guests }: DesiredSwitch): Promise<string> {
     const bridges: Bridge[] = datapath === 'userspace' ? ['br-int', 'br-phy'] : ['br-int']
     const dumps = await Promise.all(bridges.map((bridge) => ofctl(['--no-stats', 'dump-flows', this.target(bridge)])))
-    const ports = (await readPorts(this.paths)).map(({ device, openflowPort, deviceIndex: index }) => [device, openflowPort, index].join(' '))
+    const ports = (await readPorts(this.paths)).map((port) => `${port.device} ${port.openflowPort} ${port.deviceIndex}`)
     const hash = createHash('sha256')
-    for (const text of [...dumps, ports.sort().join('\n')]) hash.update(`${text}\0`)
+    for (const text of [...dumps, ports.sort().join('\n'), portsText(guests)]) hash.update(`${text}\0`)
     return hash.digest('hex')
   }
 }
@@ -220,22 +222,26 @@ function meterIds(text: string): string[] {
   return [...text.matchAll(/\bmeter=(\d+)/g)].map((found) => found[1]!)
 }
 
-/** What is to be done to the ports of a switch. A device that was made anew is taken out and put in again: the switch holds on to the old one. */
+/** Tells ports from others, and from the same ports with devices that were made anew. */
+export function portsText(guests: readonly SwitchPort[]): string {
+  return devicePorts(guests)
+    .map(({ device, number }) => `${device} ${number} ${deviceIndex(device)}`)
+    .join('\n')
+}
+
+/** What is to be done to the ports of a switch. A device that was made anew is taken out and put in again. */
 export function portChanges(
   known: readonly { device: string; number: number; deviceIndex: number | null }[],
   wanted: readonly SwitchPort[],
   indexOf: (device: string) => number | null = deviceIndex,
 ): PortChanges {
-  const right = new Set(
-    known
-      .filter(({ device, number, deviceIndex: taken }) => {
-        const index = indexOf(device)
-        return (index === null || taken === null || taken === index) && wanted.some((port) => port.device === device && port.number === number)
-      })
-      .map(({ device }) => device),
-  )
+  const right = (device: string): boolean =>
+    known.some(
+      (port) =>
+        port.device === device && port.deviceIndex === indexOf(device) && wanted.some((one) => one.device === device && one.number === port.number),
+    )
   return {
-    removed: known.filter(({ device }) => !right.has(device)).map(({ device, number }) => ({ device, number })),
-    added: wanted.filter(({ device }) => !right.has(device)),
+    removed: known.filter(({ device }) => !right(device)).map(({ device, number }) => ({ device, number })),
+    added: wanted.filter(({ device }) => !right(device)),
   }
 }

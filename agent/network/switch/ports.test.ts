@@ -3,10 +3,31 @@ import { expect, test } from 'vitest'
 import { portChanges } from './ovs-instance.ts'
 import { parsePorts } from './ports.ts'
 
-test('guests’ ports are read from the table Interface; reserved ones, the NIC and bridges are not among them', () => {
-  const text =
-    '{"data":[["vx0","vxlan",1,1,["set",[]],0],["tenant","",1,1,["set",[]],4],["hf-icmp","",3,3,["set",[]],9],["br-int","internal",65534,["set",[]],["set",[]],0],["p1","",300,300,["set",[]],5],["p2","",-1,301,"could not open network device p2 (No such device)",0]],"headings":["name","type","ofport","ofport_request","error","ifindex"]}'
+test('ports that are devices are read from the table Interface; tunnels, the NIC and bridges are not among them', () => {
+  const rows = [
+    ['vx0', 'vxlan', 1, 1, ['set', []], ['map', []]],
+    ['tenant', '', 1, 1, ['set', []], ['map', [['device-index', '4']]]],
+    ['hf-icmp', '', 3, 3, ['set', []], ['map', [['device-index', '9']]]],
+    ['br-int', 'internal', 65534, ['set', []], ['set', []], ['map', []]],
+    [
+      'p1',
+      '',
+      300,
+      300,
+      ['set', []],
+      [
+        'map',
+        [
+          ['other', 'x'],
+          ['device-index', '5'],
+        ],
+      ],
+    ],
+    ['p2', '', -1, 301, 'could not open network device p2 (No such device)', ['map', [['device-index', '0']]]],
+  ]
+  const text = JSON.stringify({ data: rows, headings: ['name', 'type', 'ofport', 'ofport_request', 'error', 'external_ids'] })
   expect(parsePorts(text)).toEqual([
+    { device: 'hf-icmp', number: 3, openflowPort: 3, deviceIndex: 9, error: null },
     { device: 'p1', number: 300, openflowPort: 300, deviceIndex: 5, error: null },
     { device: 'p2', number: 301, openflowPort: null, deviceIndex: null, error: 'could not open network device p2 (No such device)' },
   ])

@@ -1,3 +1,4 @@
+import { deviceIndex, errorDevice } from './devices.ts'
 import { runOvs } from './ovs-programs.ts'
 import type { DesiredSwitch, SwitchPort } from './desired-switch.ts'
 import type { InstancePaths } from './switch-paths.ts'
@@ -6,11 +7,11 @@ import type { InstancePaths } from './switch-paths.ts'
 export const reservedPorts = {
   vxlan: { device: 'vx0', number: 1 },
   gre: { device: 'gre0', number: 2 },
-  errors: { device: 'hf-icmp', number: 3 },
+  errors: { device: errorDevice, number: 3 },
 } as const
 
-/** Lowest number of a port of `DesiredSwitch`. */
-export const firstGuestPort = 16
+/** Where the index of a port's device is noted in its row of the database. */
+const deviceIndexKey = 'device-index'
 
 /** UDP port of VXLAN, RFC 7348. */
 export const vxlanUdpPort = 4789
@@ -71,8 +72,7 @@ export async function describeSwitch(instance: InstancePaths, { datapath, nic, t
       ...bridge('br-int'),
       ...tunnel(reservedPorts.vxlan, 'type=vxlan', `options:dst_port=${vxlanUdpPort}`),
       ...tunnel(reservedPorts.gre, 'type=gre'),
-      ...addPort('br-int', reservedPorts.errors),
-      ...ports.flatMap((port) => addPort('br-int', port)),
+      ...devicePorts(ports).flatMap((port) => addPort('br-int', port)),
       ...(datapath === 'userspace' ? underlay : []),
     ],
   )
@@ -83,42 +83,49 @@ export async function endFlowRestore(instance: InstancePaths): Promise<void> {
   await vsctl(instance, [], [['remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait']])
 }
 
-/** A guest's or other port that the switch has been told of. */
+/** A port that the switch has been told of. */
 export interface KnownPort extends SwitchPort {
   /** OpenFlow port that it got; null: none. */
   openflowPort: number | null
-  /** Index of the device that it took; it differs from the device's when that was made anew under the same name. */
+  /** Index of the device when the switch was told of it. Where that was made anew under the same name, the switch holds on to the old one. */
   deviceIndex: number | null
   error: string | null
 }
 
-/** The ports of br-int that are devices of the kernel, without the reserved ones. */
+/** All ports of br-int that are to be devices of the kernel: guests' and the one for errors. */
+export function devicePorts(guests: readonly SwitchPort[]): SwitchPort[] {
+  return [reservedPorts.errors, ...guests]
+}
+
+/** The ports of br-int that are devices of the kernel. */
 export async function readPorts(instance: InstancePaths): Promise<KnownPort[]> {
-  const columns = ['name', 'type', 'ofport', 'ofport_request', 'ifindex', 'error']
+  const columns = ['name', 'type', 'ofport', 'ofport_request', 'external_ids', 'error']
   const listing = ['--format=json', `--columns=${columns.join(',')}`, 'list', 'Interface']
   const text = await runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=8', ...listing])
   return parsePorts(text)
 }
 
-/** Reads the table Interface as `ovs-vsctl --format=json` prints it; an empty column is `["set", []]` there (RFC 7047). */
+/**
+ * Reads the table Interface as `ovs-vsctl --format=json` prints it: an empty column is `["set", []]` there, a map `["map", [[key, value]]]`
+ * (RFC 7047).
+ */
 export function parsePorts(text: string): KnownPort[] {
   const { data, headings } = JSON.parse(text) as { data: unknown[][]; headings: string[] }
-  const reserved: string[] = Object.values(reservedPorts).map(({ device }) => device)
   return data.flatMap((row) => {
     const column = (name: string): unknown => row[headings.indexOf(name)]
     const number = (name: string): number | null => (typeof column(name) === 'number' ? (column(name) as number) : null)
-    const device = column('name') as string
     const wanted = number('ofport_request')
-    // A guest's port has a number that no reserved port and no NIC of br-phy has.
-    if (column('type') !== '' || wanted === null || wanted < firstGuestPort || reserved.includes(device)) return []
+    // Tunnels have a type, bridges no number; the NIC, on a bridge of its own, has the first.
+    if (column('type') !== '' || wanted === null || wanted < reservedPorts.errors.number) return []
     const got = number('ofport')
     const error = column('error')
+    const ids = new Map((column('external_ids') as [string, [string, string][]])[1])
     return [
       {
-        device,
+        device: column('name') as string,
         number: wanted,
         openflowPort: got !== null && got > 0 ? got : null,
-        deviceIndex: number('ifindex') || null,
+        deviceIndex: Number(ids.get(deviceIndexKey)) || null,
         error: typeof error === 'string' ? error : null,
       },
     ]
@@ -144,6 +151,6 @@ export interface PortChanges {
 function addPort(bridge: string, { device, number }: SwitchPort): string[][] {
   return [
     ['--may-exist', 'add-port', bridge, device],
-    ['set', 'interface', device, `ofport_request=${number}`],
+    ['set', 'interface', device, `ofport_request=${number}`, `external_ids:${deviceIndexKey}=${deviceIndex(device) ?? 0}`],
   ]
 }

@@ -5,8 +5,8 @@ import { ipSchema, virtualNetworkSchema } from '../../model/network.ts'
 import { procedure } from '../base.ts'
 import { syncContract } from './sync.ts'
 
-/** A declaration in YAML; see core/net/declaration. */
-const declaration = z.string().max(8 * 1024 * 1024)
+/** A declaration in YAML; see core/net/declaration. Reading one takes 5 s a MiB, and an agent must never be silent for as long. */
+const declaration = z.string().max(640 * 1024)
 
 /** One object that a plan adds, changes or deletes. `fields`: what changes of it, before and after. */
 export const networkChangeSchema = z.looseObject({

@@ -6,7 +6,7 @@ import { failoverSchema, hostPlacementSchema, networkChangeSchema } from '../age
 import { procedure } from '../base.ts'
 
 /** A declaration of the virtual network in YAML. */
-const declaration = z.object({ declaration: z.string().max(8 * 1024 * 1024), prune: z.boolean().default(false) })
+const declaration = z.object({ declaration: z.string().max(640 * 1024), prune: z.boolean().default(false) })
 
 /** `plan -f FILE --json`. `revision`: of the network that it starts from; `offline`: that is the one this laptop saw last. */
 export const networkPlanSchema = z.object({ revision: z.number().int(), offline: z.boolean(), changes: z.array(networkChangeSchema) })

@@ -72,7 +72,8 @@ function emitRouter(view: HostView, router: Router, emit: Emit): void {
           if (prefix) emitRoute(router, prefix, false, network, undefined, owner, emit)
         }
       }
-      for (const route of peer.routes) {
+      // Where the peering lets through less than several of its routes, they share a prefix: the longest one of them decides, as at the peer.
+      for (const route of peer.routes.toSorted((a, b) => parseCidr(b.to)!.prefixLength - parseCidr(a.to)!.prefixLength)) {
         const prefix = shared(route.to, to)
         const network = networkOf(view, peerNetworks, route.via)
         if (prefix && network) emitRoute(router, prefix, false, network, route.via, owner, emit)

@@ -54,9 +54,9 @@ describe('the packets of an ACL', () => {
         const covered = packets.every((packet) => !matches(inner, packet) || matches(outer, packet))
         expect(aclSpaceCovers(aclSpaceOf(outer), aclSpaceOf(inner))).toBe(covered)
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     )
-  })
+  }, 60_000)
 
   test('one that says less covers it', () => {
     const fields = ['proto', 'src', 'dst', 'sport', 'dport'] as const

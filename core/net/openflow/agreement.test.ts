@@ -44,3 +44,13 @@ it('an IPv6 header is one by the Ethernet type, whatever version it says', () =>
   const frame = toHex(icmpEcho({ ...a, ip: 'fd00::1' }, { ...b, ip: 'fd00::2' }, { id: 1, seq: 1 }))
   expect(toldState(frame.replace('86dd60', '86dd4c'))).toEqual([0x21])
 })
+
+it('OVS reads a packet anew for the controller, but no second VLAN tag, and then writes to the wrong place', () => {
+  const flows = [
+    'table=0,ip,dl_vlan=11,actions=push_vlan:0x8100,set_field:4106->vlan_vid,output:2,controller(max_len=128),set_field:1->nw_ttl,output:3',
+  ]
+  const [macs, ip] = ['020000000002020000000001', '4500001c00004000401126cf0a0000010a000002000100020008ebd8']
+  const { outputs } = run(flows, fromHex(`${macs}88a8000b0800${ip}`))
+  const tags = `${macs}8100000a88a8000b0800`
+  expect(outputs.map(({ frame }) => toHex(frame))).toEqual([tags + ip, tags + ip.replace('00004000', '01003f00')])
+})

@@ -75,6 +75,15 @@ it('does not know what a guest does that routes on, and says so', () => {
   expect(limit).toContain('web-2')
 })
 
+it('follows the longest of a peer’s routes, also where the peering lets through less than any of them', () => {
+  const nested = shop
+    .replace('networks: [crm]}', 'networks: [crm], routes: [{to: 0.0.0.0/0, via: 10.30.1.12}, {to: 198.51.100.0/24, via: 10.30.1.13}]}')
+    .replace('routes: [{on: shop, to: 10.30.1.0/24}', 'routes: [{on: shop, to: 10.30.1.0/24}, {on: shop, to: 198.51.100.7/32}')
+    .concat('  - {name: crm-2, network: crm, ip: 10.30.1.12, host: h2, allow: [0.0.0.0/0], attach: {kind: netns}}\n')
+    .concat('  - {name: crm-3, network: crm, ip: 10.30.1.13, host: h2, allow: [198.51.100.0/24], attach: {kind: netns}}\n')
+  expect(traceSimulated(testWorld(nested), traceRequestSchema.parse({ from: 'db-1', to: '198.51.100.7' })).hops.at(-1)?.device).toBe('crm-3')
+})
+
 it('lists every device on the way there and back, in order', () => {
   const { hops } = trace({ from: 'web-1', to: 'db-1' })
   expect(hops.map(({ n, leg, kind, host, device }) => `${n} ${leg} ${kind} ${host} ${device}`)).toEqual(

@@ -14,11 +14,9 @@ describe('what a plan interrupts', () => {
   })
 
   test('each port is named once, by the worst that happens to it', () => {
-    expect(effectsOf([change('delete', 'port', 'web-1'), change('change', 'port', 'web-2', 'host', 'mac'), change('change', 'port', 'web-3', 'ip')], en)).toEqual([
-      en.declaration.effect.portsDeleted('web-1'),
-      en.declaration.effect.portsMoved('web-2'),
-      en.declaration.effect.portsChanged('web-3'),
-    ])
+    expect(
+      effectsOf([change('delete', 'port', 'web-1'), change('change', 'port', 'web-2', 'host', 'mac'), change('change', 'port', 'web-3', 'ip')], en),
+    ).toEqual([en.declaration.effect.portsDeleted('web-1'), en.declaration.effect.portsMoved('web-2'), en.declaration.effect.portsChanged('web-3')])
   })
 
   test('rules and routers are named, of many the first few', () => {

@@ -8,7 +8,9 @@ import { flowText, withItem } from './yaml-edit.ts'
 
 describe('forms become objects', () => {
   test('of a network, without what is blank', () => {
-    expect(networkItem({ name: ' web ', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1', subnet6: '', gateway6: '', router: 'shop' })).toEqual({
+    expect(
+      networkItem({ name: ' web ', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1', subnet6: '', gateway6: '', router: 'shop' }),
+    ).toEqual({
       ...{ name: 'web', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1' },
     })
   })
@@ -31,7 +33,11 @@ describe('forms become objects', () => {
   })
 
   test('what a form makes is accepted by the planner', () => {
-    const text = withItem(exampleDeclaration(['h1', 'h2']), 'acl', aclItem({ ...blankAcl('port', 'web-1'), name: 'no-dns', proto: 'udp', dport: '53' }))!
+    const text = withItem(
+      exampleDeclaration(['h1', 'h2']),
+      'acl',
+      aclItem({ ...blankAcl('port', 'web-1'), name: 'no-dns', proto: 'udp', dport: '53' }),
+    )!
     const { changes } = planNetwork(emptyVirtualNetwork, parseDeclaration(text), { hosts: ['h1', 'h2'], prune: false })
     expect(changes.filter(({ kind }) => kind === 'acl').map(({ name }) => name)).toEqual(['no-dns', 'no-ssh'])
   })

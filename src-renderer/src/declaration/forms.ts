@@ -58,8 +58,7 @@ export const networkItem = ({ name, vpc, subnet, gateway, subnet6, gateway6 }: N
 
 export function portItem(form: PortForm): DeclaredItem {
   const { name, network, ip, ip6, host, vm, nic, vlan } = trimmed({ ...form })
-  const attach =
-    form.attach === 'netns' ? { kind: 'netns' } : form.attach === 'vm' ? { kind: 'vm', vm } : { kind: 'vlan', nic, vlan: numeric(vlan!) }
+  const attach = form.attach === 'netns' ? { kind: 'netns' } : form.attach === 'vm' ? { kind: 'vm', vm } : { kind: 'vlan', nic, vlan: numeric(vlan!) }
   return filled({ name, network, ip, ip6, host, attach }) as DeclaredItem
 }
 
@@ -134,7 +133,7 @@ export function firstAddress(subnet: string): string {
 }
 
 /** Whether an address lies in a subnet; true for texts that are none. */
-export function liesIn(ip: string, subnet: string): boolean {
+function liesIn(ip: string, subnet: string): boolean {
   const [address, cidr] = [parseIp(ip.trim()), parseCidr(subnet)]
   return !address || !cidr || cidrHasIp(cidr, address)
 }

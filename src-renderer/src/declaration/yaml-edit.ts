@@ -34,7 +34,10 @@ function find(document: Document.Parsed, text: string, kind: DeclaredKind, name:
   const list = isMap(document.contents) ? document.contents.get(listOf[kind], true) : undefined
   if (!isSeq(list)) return null
   const node = list.items.find((item) => nameOf(item) === name)
-  return { list: list as YAMLSeq<ParsedNode>, item: isMap(node) && !list.flow ? { node: node as YAMLMap.Parsed, ...linesOf(text, (node as YAMLMap.Parsed).range) } : null }
+  return {
+    list: list as YAMLSeq<ParsedNode>,
+    item: isMap(node) && !list.flow ? { node: node as YAMLMap.Parsed, ...linesOf(text, (node as YAMLMap.Parsed).range) } : null,
+  }
 }
 
 /** From the begin of the line that a node begins on to behind the end of the line that it ends on. */
@@ -91,7 +94,9 @@ export function withItem(text: string, kind: DeclaredKind, item: DeclaredItem): 
 const newlineAtEnd = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`)
 
 function addList(document: Document.Parsed, text: string, kind: DeclaredKind, item: DeclaredItem): string {
-  const key = isMap(document.contents) ? document.contents.items.find((pair) => isScalar(pair.key) && pair.key.value === listOf[kind])?.key : undefined
+  const key = isMap(document.contents)
+    ? document.contents.items.find((pair) => isScalar(pair.key) && pair.key.value === listOf[kind])?.key
+    : undefined
   const block = `  - ${flowText(item)}\n`
   if (!isScalar(key)) return `${newlineAtEnd(text)}${listOf[kind]}:\n${block}`
   // The key is there with nothing behind it.

@@ -75,6 +75,7 @@ export const en = {
     openTerminal: 'Open terminal',
     openHost: 'Open host',
     upgrade: 'Upgrade agent…',
+    failover: 'Fail over virtual switch…',
     remove: 'Remove host…',
     resume: 'Resume',
     cancelTask: 'Cancel task',
@@ -147,6 +148,7 @@ export const en = {
     split: 'Open or close the second screen',
     terminal: (host: string) => `Open terminal on ${host}`,
     upgrade: (host: string) => `Upgrade the agent on ${host}…`,
+    failover: (host: string) => `Fail over the virtual switch of ${host}…`,
     remove: (host: string) => `Remove ${host} from the cluster…`,
     theme: (theme: string) => `Theme: ${theme}`,
     language: (language: string) => `Language: ${language}`,
@@ -415,6 +417,22 @@ export const en = {
       nothing: 'Nothing: guests and the network are not touched, heartbeats go on (gaps stay below 300\u00a0ms).',
       undone: 'A version that crashes, hangs or is not healthy is rolled back by itself. The old one stays on disk.',
       notUp: (host: string) => `${host} is not up: its agent cannot be replaced now.`,
+    },
+    failover: {
+      title: (host: string) => `Fail over the virtual switch of ${host}`,
+      confirm: (host: string) => `Fail over ${host}`,
+      other: (host: string) => `The other virtual switch of ${host} forwards from now on, with the same flows; the one that forwards now stands by.`,
+      interrupted: (ports: number) =>
+        ports === 0
+          ? 'Nothing: no port is on this host.'
+          : `Packets of its ${plural(ports, 'port', 'ports')} while it changes over. How long it took, and how many connections were cut, is shown then.`,
+      undone: 'The same again: it changes back.',
+      notUp: (host: string) => `${host} is not up: its virtual switches cannot be reached.`,
+      done: (host: string, outageMs: number, way: string) =>
+        `${host} forwards by its other virtual switch (${way}): nothing was forwarded for at most ${outageMs}\u00a0ms`,
+      cut: (n: number) => plural(n, 'connection was cut', 'connections were cut'),
+      cutUnknown: 'how many connections were cut is not known',
+      ways: { standby: 'stood ready', restart: 'was started' },
     },
   },
   add: {

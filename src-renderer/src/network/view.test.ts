@@ -31,7 +31,9 @@ function view(): NetworkView {
   return viewOf({ revision: 1, ...next })
 }
 const rowsOf = (open: string[], words: string[] = []): string[] =>
-  treeRows({ view: view(), open: new Set(open), words, textOf: searchText }).map((row: TreeRow) => `${'  '.repeat(row.level - 1)}${row.kind} ${row.doc.name}`)
+  treeRows({ view: view(), open: new Set(open), words, textOf: searchText }).map(
+    (row: TreeRow) => `${'  '.repeat(row.level - 1)}${row.kind} ${row.doc.name}`,
+  )
 
 describe('the view', () => {
   test('lists what belongs together, names in natural order, rules in the order in which they decide', () => {

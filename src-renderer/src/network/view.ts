@@ -35,7 +35,11 @@ const named = <T extends { name: string }>(docs: readonly T[]): Map<string, T> =
 
 export function viewOf(docs: NetworkDocs): NetworkView {
   const [vpcs, networks, routers] = [sorted(docs.vpcs), sorted(docs.networks), sorted(docs.routers)]
-  const [peerings, acls, ports] = [sorted(docs.peerings), docs.acls.toSorted((a, b) => b.priority - a.priority || byName(a.name, b.name)), sorted(docs.ports)]
+  const [peerings, acls, ports] = [
+    sorted(docs.peerings),
+    docs.acls.toSorted((a, b) => b.priority - a.priority || byName(a.name, b.name)),
+    sorted(docs.ports),
+  ]
   const networksOf = Map.groupBy(networks, ({ vpc }) => vpc)
   const routersOf = Map.groupBy(routers, ({ vpc }) => vpc)
   const portsOf = Map.groupBy(ports, ({ network }) => network)

@@ -52,5 +52,8 @@ export function searchText(node: TreeNode): string {
     case 'port':
       words.push(node.doc.ip, node.doc.ip6, node.doc.mac, node.doc.host, ...Object.values(node.doc.attach))
   }
-  return words.filter((word) => word !== undefined).join(' ').toLowerCase()
+  return words
+    .filter((word) => word !== undefined)
+    .join(' ')
+    .toLowerCase()
 }

@@ -2,6 +2,9 @@ import type { ErrorDoc } from '../../../core/errors.ts'
 import { settings } from './settings.svelte.ts'
 import { terminals } from './terminals.svelte.ts'
 
+/** What is done to a host after its plan was read. */
+export type HostAction = 'remove' | 'upgrade' | 'failover'
+
 export type DockTab = 'tasks' | 'events' | `terminal-${number}`
 
 /** What lies over the screens or below them: palette, shortcuts, plans, and the dock's open tab. */
@@ -10,7 +13,7 @@ class Overlays {
   shortcuts = $state(false)
   settings = $state(false)
   /** A plan to be read before anything happens: what, to which host. */
-  plan = $state.raw<{ action: 'remove' | 'upgrade'; host: string } | null>(null)
+  plan = $state.raw<{ action: HostAction; host: string } | null>(null)
   /** Whether the vault of private keys is to be opened. */
   vault = $state(false)
   dockTab = $state<DockTab>('tasks')

@@ -4,7 +4,7 @@ import { deepLink, fromDeepLink, homeOf, parsePlace, placeAddress, screens, type
 
 const word = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,12}$/)
 const ref = fc.record({
-  kind: fc.constantFrom('host', 'nic', 'link', 'event', 'switch'),
+  kind: fc.constantFrom('host', 'nic', 'link', 'event', 'switch', 'port', 'network', 'acl', 'hop'),
   id: fc.array(fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme-ascii' }), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/')),
 })
 const place: fc.Arbitrary<Place> = fc
@@ -13,14 +13,16 @@ const place: fc.Arbitrary<Place> = fc
     screen: fc.constantFrom(...screens),
     host: word,
     select: fc.option(ref, { nil: undefined }),
-    beside: fc.constantFrom(undefined, 'topology' as const, 'events' as const),
+    beside: fc.constantFrom(undefined, 'topology' as const, 'events' as const, 'trace' as const),
+    trace: fc.option(fc.record({ from: fc.string({ minLength: 1 }), to: word, dport: word }, { requiredKeys: ['from'] }), { nil: undefined }),
   })
-  .map(({ context, screen, host, select, beside }) => ({
+  .map(({ context, screen, host, select, beside, trace }) => ({
     context,
     screen,
     ...(screen === 'host' && { host }),
     ...(select && { select }),
     ...(beside && { beside }),
+    ...(trace && (screen === 'trace' || beside === 'trace') && { trace }),
   }))
 
 describe('addresses', () => {

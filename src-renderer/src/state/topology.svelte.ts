@@ -1,3 +1,6 @@
+import { untrack } from 'svelte'
+import type { Nic } from '../../../core/model/index.ts'
+import type { Topology } from '../../../core/topology/topology.ts'
 import type { Layer } from '../topology/layers.ts'
 import { slotsOf } from '../topology/lanes.ts'
 import { switchKey, type Layout, type Point } from '../topology/layout.ts'
@@ -19,13 +22,22 @@ class TopologyState {
   #toggled = $state.raw<ReadonlyMap<string, boolean>>(new Map())
 
   layer: Layer = $derived(settings.layout.topologyLayer)
-  expandedHosts = $derived(new Set(app.status.hosts.map(({ name }) => name).filter((name) => this.#toggled.get(`host/${name}`) ?? false)))
+  // Status and links are worked out anew each second: what is drawn is not, unless they say something else.
+  #hostsKey = $derived(app.status.hosts.map(({ name }) => name).join())
+  #hosts = $derived(this.#hostsKey === '' ? [] : this.#hostsKey.split(','))
+  #topologyKey = $derived(JSON.stringify(app.topology, (key, value: unknown) => (key === 'seenAtMs' ? undefined : value)))
+  #topology: Topology = $derived(this.#topologyKey ? untrack(() => app.topology) : app.topology)
+  #nicsKey = $derived(JSON.stringify(app.inventory.all('nic').map(({ doc }) => doc)))
+  #nics: Nic[] = $derived(JSON.parse(this.#nicsKey))
+  expandedHosts = $derived(new Set(this.#hosts.filter((name) => this.#toggled.get(`host/${name}`) ?? false)))
   expandedLanes = $derived(
-    new Set(virtual.view.networks.map(({ name }) => name).filter((name) => this.#toggled.get(`network/${name}`) ?? virtual.view.ports.length <= fewPorts)),
+    new Set(
+      virtual.view.networks.map(({ name }) => name).filter((name) => this.#toggled.get(`network/${name}`) ?? virtual.view.ports.length <= fewPorts),
+    ),
   )
   /** Orders in which ports stand, by `host/name` and `network/name`, as long as this window is open. */
   #orders = new Map<string, string[]>()
-  #guests = $derived(new Map(app.status.hosts.map(({ name }) => [name, this.#inOrder(`host/${name}`, virtual.view.portsOn(name))])))
+  #guests = $derived(new Map(this.#hosts.map((name) => [name, this.#inOrder(`host/${name}`, virtual.view.portsOn(name))])))
   #members = $derived(new Map(virtual.view.networks.map(({ name }) => [name, this.#inOrder(`network/${name}`, virtual.view.portsOf(name))])))
   /** Ports that are shown in any case: the selected one, and both ends of the trace. */
   #pinned = $derived(
@@ -42,9 +54,9 @@ class TopologyState {
   #input: SceneInput | null = $derived(
     this.stored && {
       layer: this.layer,
-      hosts: app.status.hosts.map(({ name }) => name),
-      nics: app.inventory.all('nic').map(({ doc }) => doc),
-      topology: app.topology,
+      hosts: this.#hosts,
+      nics: this.#nics,
+      topology: this.#topology,
       view: virtual.view,
       stored: this.stored,
       guests: this.#guests,
@@ -87,7 +99,10 @@ class TopologyState {
   tidy(): void {
     if (!this.#input) return
     const order = [...slotsOf(virtual.view.networks, new Map())]
-    this.#keep({ ...this.#placesIn(sceneOf({ ...this.#input, stored: {} }).layout), ...Object.fromEntries(order.map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }])) })
+    this.#keep({
+      ...this.#placesIn(sceneOf({ ...this.#input, stored: {} }).layout),
+      ...Object.fromEntries(order.map(([name, slot]) => [`lane/${name}`, { x: 0, y: slot }])),
+    })
   }
 
   toggle(id: string): void {
@@ -98,7 +113,7 @@ class TopologyState {
 
   /** All that the shown layer can expand, or nothing of it. */
   expandAll(open: boolean): void {
-    const ids = [...app.status.hosts.map(({ name }) => `host/${name}`), ...virtual.view.networks.map(({ name }) => `network/${name}`)]
+    const ids = [...this.#hosts.map((name) => `host/${name}`), ...virtual.view.networks.map(({ name }) => `network/${name}`)]
     this.#toggled = new Map(ids.map((id) => [id, open]))
   }
 

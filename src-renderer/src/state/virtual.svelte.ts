@@ -1,5 +1,14 @@
 import { Freshness } from '../../../core/status/freshness.ts'
-import { overlayReporter, placementOf, portPlacement, summarisePorts, viewOf, type NetworkView, type Placement, type PortsSummary } from '../network/view.ts'
+import {
+  overlayReporter,
+  placementOf,
+  portPlacement,
+  summarisePorts,
+  viewOf,
+  type NetworkView,
+  type Placement,
+  type PortsSummary,
+} from '../network/view.ts'
 import { app } from './app.svelte.ts'
 import type { FeedDocs } from './inventory.svelte.ts'
 

@@ -108,16 +108,27 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
   }
   for (const count of layout.counts) {
     const state = worst(view.portsOn(count.host).map(({ name }) => stateOf(name)))
-    const text = count.hidden === 0 ? `▾ ${m.layer.portsHere(count.all)}` : count.hidden < count.all ? `+${count.hidden}` : `▸ ${m.layer.portsHere(count.all)}`
-    elements.box(`count/${count.host}`, `count ${state}`, count, { label: glyphs[state] + text, group: `host/${count.host}`, toggle: `host/${count.host}` })
+    const text =
+      count.hidden === 0 ? `▾ ${m.layer.portsHere(count.all)}` : count.hidden < count.all ? `+${count.hidden}` : `▸ ${m.layer.portsHere(count.all)}`
+    elements.box(`count/${count.host}`, `count ${state}`, count, {
+      label: glyphs[state] + text,
+      group: `host/${count.host}`,
+      toggle: `host/${count.host}`,
+    })
   }
   for (const link of topology.links) {
     const nic = nics.find((known) => known.host === link.host && known.name === link.nic)
     if (!nic) continue
-    elements.edge(`link/${linkId(link)}`, [link.state, lanes && 'below', rows > 1 && 'bus'].filter(Boolean).join(' '), `nic/${link.host}/${link.nic}`, `socket/${link.switch}/${link.port}`, {
-      label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
-      width: speedWidth(nic.speedMbps),
-    })
+    elements.edge(
+      `link/${linkId(link)}`,
+      [link.state, lanes && 'below', rows > 1 && 'bus'].filter(Boolean).join(' '),
+      `nic/${link.host}/${link.nic}`,
+      `socket/${link.switch}/${link.port}`,
+      {
+        label: roomy || link.state === 'down' ? linkLabel(link.state, nic.speedMbps, m) : '',
+        width: speedWidth(nic.speedMbps),
+      },
+    )
   }
 }
 
@@ -129,14 +140,20 @@ function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, na
     const ports = view.portsOf(lane.name)
     elements.box(id, 'lane', lane, { group: id })
     elements.node(`${id}#name`, narrow && layout ? 'name short' : 'name', lane.label, { label: lane.name, group: id })
-    if (!(narrow && layout)) elements.node(`${id}#subnet`, 'subnet', { x: lane.label.x + 112, y: lane.y }, { label: network?.subnet ?? '', group: id })
+    if (!(narrow && layout))
+      elements.node(`${id}#subnet`, 'subnet', { x: lane.label.x + 112, y: lane.y }, { label: network?.subnet ?? '', group: id })
     const right = { x: lane.x + lane.width / 2 - 10, y: lane.y }
     const count = m.layer.portsHere(ports.length)
     if (layout && !narrow) elements.node(`${id}#count`, 'note', right, { label: count, group: id })
     else if (!layout)
-      elements.box(`count/${id}`, 'count up', { x: right.x - chipRoom / 2, y: lane.y, width: chipRoom, height: 20 }, {
-        ...{ label: `${expandedLanes.has(lane.name) ? '▾' : '▸'} ${count}`, group: id, toggle: id },
-      })
+      elements.box(
+        `count/${id}`,
+        'count up',
+        { x: right.x - chipRoom / 2, y: lane.y, width: chipRoom, height: 20 },
+        {
+          ...{ label: `${expandedLanes.has(lane.name) ? '▾' : '▸'} ${count}`, group: id, toggle: id },
+        },
+      )
     elements.node(`end/${lane.name}`, 'end', { x: lane.x - lane.width / 2, y: lane.y }, { group: id })
   }
   for (const tap of lanes.taps) {
@@ -149,7 +166,11 @@ function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, na
     elements.box(`port/${port.name}`, `chip ${state}`, port, { label: glyphs[state] + port.name, group: `network/${port.network}` })
   }
   for (const rest of lanes.rests)
-    elements.box(`rest/${rest.network}`, 'count up', rest, { label: `+${rest.count}`, group: `network/${rest.network}`, toggle: `network/${rest.network}` })
+    elements.box(`rest/${rest.network}`, 'count up', rest, {
+      label: `+${rest.count}`,
+      group: `network/${rest.network}`,
+      toggle: `network/${rest.network}`,
+    })
   for (const { host } of lanes.stems) {
     const topmost = lanes.taps.filter((tap) => tap.host === host).reduce((top, tap) => (tap.y < top.y ? tap : top))
     elements.edge(`stem/${host}`, 'stem', `host/${host}`, `tap/${topmost.id}`)

@@ -23,7 +23,7 @@ const firstRow = 74
 export const chipWidth = (name: string): number => Math.min(chip.most, Math.max(40, Math.round(name.length * 6.9) + 14))
 
 /** What of a name fits on a chip of the greatest width. */
-export const chipLabel = (name: string): string => (Math.round(name.length * 6.9) + 14 <= chip.most ? name : `${name.slice(0, 13)}…`)
+const chipLabel = (name: string): string => (Math.round(name.length * 6.9) + 14 <= chip.most ? name : `${name.slice(0, 13)}…`)
 
 /** `left` and `top` are the host's; `ports` in the order in which they are to stand. */
 export function insideOf(
@@ -31,7 +31,8 @@ export function insideOf(
   ports: readonly string[],
   { expanded, pinned }: { expanded: boolean; pinned: ReadonlySet<string> },
 ): Inside {
-  if (ports.length === 0) return { growth: 0, chips: [], count: null }
+  // Room for a row is there before the first port is: nobody moves when it comes.
+  if (ports.length === 0) return { growth: chip.pitch + 4, chips: [], count: null }
   const begin = left + chip.margin
   const end = left + width - chip.margin
   const row = (index: number): number => top + firstRow + index * chip.pitch

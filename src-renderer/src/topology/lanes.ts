@@ -62,7 +62,19 @@ export interface LanesInput {
   slots: ReadonlyMap<string, number>
 }
 
-export const laneSizes = { height: 30, pitch: 44, labelWidth: 236, narrowLabel: 0, routerWidth: 92, routerHeight: 28, routerGap: 40, vpcGap: 16, tapHeight: 18, alone: 800, aloneNarrow: 400 }
+export const laneSizes = {
+  height: 30,
+  pitch: 44,
+  labelWidth: 236,
+  narrowLabel: 0,
+  routerWidth: 92,
+  routerHeight: 28,
+  routerGap: 40,
+  vpcGap: 16,
+  tapHeight: 18,
+  alone: 800,
+  aloneNarrow: 400,
+}
 
 /** Slots of all networks, the first at the bottom: those that have one keep it; others come on top, sorted by VPC and name from above. */
 export function slotsOf(networks: LanesInput['networks'], known: ReadonlyMap<string, number>): Map<string, number> {
@@ -87,7 +99,8 @@ function routersOf(input: LanesInput, lanes: readonly LaneBox[], left: number): 
     const y = ys.length === 0 ? 0 : (Math.min(...ys) + Math.max(...ys)) / 2
     const width = Math.max(laneSizes.routerWidth, chipWidth(name) + 12)
     let x = left - laneSizes.routerGap - width / 2
-    while (placed.some((other) => Math.abs(other.y - y) < laneSizes.routerHeight + 8 && Math.abs(other.x - x) < (other.width + width) / 2 + 12)) x -= 24
+    while (placed.some((other) => Math.abs(other.y - y) < laneSizes.routerHeight + 8 && Math.abs(other.x - x) < (other.width + width) / 2 + 12))
+      x -= 24
     placed.push({ name, networks: networks.filter((network) => at.has(network)), x, y, width, height: laneSizes.routerHeight })
   }
   return placed
@@ -176,7 +189,14 @@ export function lanesAlone(input: LanesInput, expanded: ReadonlySet<string>, wid
       const hosts = [...Map.groupBy(ports, ({ host }) => host)].sort(([a], [b]) => byName(a, b))
       for (const [host, own] of hosts.slice(0, namedHosts)) {
         const names = own.map((port) => port.name)
-        result.taps.push({ id: `${host}/${name}`, host, network: name, count: own.length, ports: names, ...flow(chipWidth(`${host} ${own.length}`) + 8) })
+        result.taps.push({
+          id: `${host}/${name}`,
+          host,
+          network: name,
+          count: own.length,
+          ports: names,
+          ...flow(chipWidth(`${host} ${own.length}`) + 8),
+        })
       }
       const rest = hosts.slice(namedHosts).reduce((sum, [, own]) => sum + own.length, 0)
       if (rest > 0) result.rests.push({ network: name, count: rest, ...flow(72) })

@@ -57,7 +57,7 @@ export interface LayoutInput {
   links: Link[]
   /** By node id: `host/h1`, `switch/tor1`. */
   stored: Readonly<Record<string, Point>>
-  /** Ports of the virtual network by host, in the order in which they are to stand. */
+  /** Ports of the virtual network by host, in the order in which they are to stand; absent where there is no virtual network. */
   guests?: ReadonlyMap<string, readonly string[]>
   /** Hosts whose ports are all shown. */
   expanded?: ReadonlySet<string>
@@ -106,7 +106,7 @@ export function layoutOf(input: LayoutInput): Layout {
   const racks = racksOf(input.hosts, input.links, input.switches)
   const layout: Layout = { hosts: new Map(), switches: new Map(), nics: [], ports: [], chips: [], counts: [] }
   const { guests, expanded = new Set(), pinned = new Set(), switchesBelow = false, nicsRight = false } = input
-  const least = input.hostWidth ?? (guests && guests.size > 0 ? sizes.hostWidthWithPorts : sizes.hostWidth)
+  const least = input.hostWidth ?? (guests ? sizes.hostWidthWithPorts : sizes.hostWidth)
 
   let left = 0
   for (const rack of racks) {
@@ -126,16 +126,22 @@ export function layoutOf(input: LayoutInput): Layout {
       }
       places.set(host, place)
     }
-    const insideAt = (host: string, { x, y }: Point): Inside =>
-      insideOf({ left: x - widths.get(host)! / 2, top: y - sizes.hostHeight / 2, width: widths.get(host)! }, guests?.get(host) ?? [], {
-        expanded: expanded.has(host),
-        pinned,
-      })
+    const insideAt = (host: string, { x, y }: Point): Inside => {
+      if (!guests) return { growth: 0, chips: [], count: null }
+      const corner = { left: x - widths.get(host)! / 2, top: y - sizes.hostHeight / 2, width: widths.get(host)! }
+      return insideOf(corner, guests.get(host) ?? [], { expanded: expanded.has(host), pinned })
+    }
     const push = pushOf([...places].map(([host, place]) => ({ y: place.y, growth: insideAt(host, place).growth })))
     for (const [host, place] of places) {
       const at = { x: place.x, y: place.y + push(place.y) }
       const { growth, chips, count } = insideAt(host, at)
-      layout.hosts.set(host, { x: at.x, y: at.y + growth / 2, width: widths.get(host)!, height: sizes.hostHeight + growth, dy: push(place.y) + growth / 2 })
+      layout.hosts.set(host, {
+        x: at.x,
+        y: at.y + growth / 2,
+        width: widths.get(host)!,
+        height: sizes.hostHeight + growth,
+        dy: push(place.y) + growth / 2,
+      })
       layout.chips.push(...chips.map((each) => ({ ...each, host })))
       if (count) layout.counts.push({ ...count, host })
     }

@@ -42,7 +42,8 @@ export function sceneOf(input: SceneInput): Scene {
     layer === 'virtual'
       ? null
       : layoutOf({
-          ...{ hosts, nics, switches: topology.switches, links: topology.links, stored, guests, expanded: expandedHosts, pinned },
+          ...{ hosts, nics, switches: topology.switches, links: topology.links, stored, expanded: expandedHosts, pinned },
+          ...(view.networks.length > 0 && { guests }),
           switchesBelow: withLanes,
           ...(focused && { hostWidth: focusedHostWidth, nicsRight: true }),
         })

@@ -187,11 +187,21 @@ function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
       const onLane = own && { x: box.x, y: bottom(own) }
       lane = own
       x = box.x
-      return onLane ? { enter: sends ? place : onLane, leave: sends ? onLane : place, through: [{ x: box.x, y: (place.y + onLane.y) / 2 }], badge: { x: box.x + box.width / 2 + 11, y: box.y } } : at(place)
+      return onLane
+        ? {
+            enter: sends ? place : onLane,
+            leave: sends ? onLane : place,
+            through: [{ x: box.x, y: (place.y + onLane.y) / 2 }],
+            badge: { x: box.x + box.width / 2 + 11, y: box.y },
+          }
+        : at(place)
     }
     const router = routerAt.get(named(hop, 'router')[0] ?? '')
     if (router && lane) {
-      const into = named(hop, 'network').map((name) => laneAt.get(name)).find((other) => other !== undefined && other !== lane) ?? lane
+      const into =
+        named(hop, 'network')
+          .map((name) => laneAt.get(name))
+          .find((other) => other !== undefined && other !== lane) ?? lane
       const from = { x: left(lane), y: bottom(lane) }
       const to = { x: left(into), y: bottom(into) }
       const side = router.x + router.width / 2

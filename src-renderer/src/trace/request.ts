@@ -23,7 +23,9 @@ export function formOf(query: TraceQuery): TraceForm {
 
 /** The inverse of `formOf`, without what is blank or goes without saying. */
 export function queryOf(form: TraceForm): TraceQuery {
-  const fields = Object.entries(form).filter(([key, value]) => value.trim() !== '' && (key !== 'mode' || value !== 'both') && (hasPorts(form.proto) || !isPortKey(key)))
+  const fields = Object.entries(form).filter(
+    ([key, value]) => value.trim() !== '' && (key !== 'mode' || value !== 'both') && (hasPorts(form.proto) || !isPortKey(key)),
+  )
   return Object.fromEntries(fields.map(([key, value]) => [key, value.trim()]))
 }
 

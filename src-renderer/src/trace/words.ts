@@ -26,9 +26,9 @@ export function dropText(drop: Pick<TraceDrop, 'host' | 'device' | 'reason' | 'o
 }
 
 /** What became of the packet, in a sentence, without the verdict's own word. */
-export function verdictText({ verdict, drop, hops, limit }: Pick<TraceResult, 'verdict' | 'drop' | 'hops' | 'limit'>, m: Messages): string {
+export function verdictText({ verdict, drop, hops }: Pick<TraceResult, 'verdict' | 'drop' | 'hops'>, m: Messages): string {
   if (verdict === 'dropped') return drop ? dropText(drop, m) : ''
   if (verdict === 'delivered') return hops.some(({ leg }) => leg === 'return') ? m.trace.answered : m.trace.arrived
   const last = hops.at(-1)
-  return limit ?? (last ? m.trace.unknownAfter(last.host, last.device) : m.trace.unknownAtAll)
+  return last ? m.trace.unknownAfter(last.host, last.device) : m.trace.unknownAtAll
 }

@@ -1,0 +1,181 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Entity } from '../../../core/model/entity.ts'
+import { planes, type Link, type Nic } from '../../../core/model/index.ts'
+import { emptyVirtualNetwork } from '../../../core/model/network.ts'
+import type { TraceRequest, TraceResult } from '../../../core/model/trace.ts'
+import { parseDeclaration } from '../../../core/net/declaration/parse.ts'
+import { planNetwork } from '../../../core/net/declaration/plan.ts'
+import { buildWorld } from '../../../core/net/trace/build-world.ts'
+import { traceSimulated } from '../../../core/net/trace/simulate.ts'
+import { exampleDeclaration } from '../declaration/example.ts'
+import { sceneOf, type Scene } from '../topology/scene.ts'
+import type { Layer } from '../topology/layers.ts'
+import { besideLine, besidePieces, calloutAt, drawingOf, mergeBadges, type Drawing, type Piece } from './drawing.ts'
+
+const hosts = ['h1', 'h2']
+const { next: network } = planNetwork(emptyVirtualNetwork, parseDeclaration(exampleDeclaration(hosts)), { hosts, prune: false })
+const nics = hosts.flatMap((host, i) =>
+  planes.map((plane): Nic => ({
+    host,
+    name: plane,
+    plane,
+    mac: `52:54:00:00:0${i}:01`,
+    addresses: [],
+    state: 'up',
+    mtuBytes: plane === 'mgmt' ? 1500 : 1600,
+  })),
+)
+const portOf = (nic: Nic): string => `swp${hosts.indexOf(nic.host) + (nic.plane === 'tenant' ? 25 : 1)}`
+const links = nics.map((nic): Link => ({
+  ...{ host: nic.host, nic: nic.name, plane: nic.plane!, state: 'up', seenAtMs: 1 },
+  ...{ switch: nic.name === 'storage' ? 'tor2' : 'tor1', port: portOf(nic) },
+}))
+const entities = [
+  ...hosts.map((host, i) => ({
+    kind: 'host',
+    id: host,
+    atMs: 0,
+    doc: { name: host, addresses: { mgmt: `10.0.0.${i + 1}`, tenant: `10.0.1.${i + 1}` }, role: 'voter', joinedAtMs: 0 },
+  })),
+  ...nics.map((nic) => ({ kind: 'nic', id: `${nic.host}/${nic.name}`, atMs: 0, doc: nic })),
+  ...nics.map((nic) => ({
+    ...{ kind: 'neighbour', id: `${nic.host}/${nic.name}`, atMs: 0 },
+    doc: { host: nic.host, nic: nic.name, chassisId: 'c', systemName: nic.name === 'storage' ? 'tor2' : 'tor1', portId: portOf(nic) },
+  })),
+] as Entity[]
+
+const request = (of: Partial<TraceRequest>): TraceRequest => ({ from: 'web-1', to: 'db-1', proto: 'icmp', ...of })
+const trace = (of: Partial<TraceRequest>): TraceResult =>
+  traceSimulated(buildWorld({ network, entities, hostStates: new Map(hosts.map((host) => [host, 'up'])) }), request(of))
+
+const scene = (layer: Layer): Scene =>
+  sceneOf({
+    ...{ layer, hosts, nics, stored: {}, slots: new Map(), expandedHosts: new Set(), expandedLanes: new Set(['web', 'db']) },
+    topology: {
+      links,
+      switches: ['tor1', 'tor2'].map((name) => ({
+        name,
+        chassisId: name,
+        ports: links.filter((link) => link.switch === name).map(({ port }) => ({ id: port })),
+      })),
+    },
+    view: network,
+    guests: new Map(hosts.map((host) => [host, network.ports.filter((port) => port.host === host).map(({ name }) => name)])),
+    members: new Map(network.networks.map(({ name }) => [name, network.ports.filter((port) => port.network === name).map((port) => port.name)])),
+    pinned: new Set(['web-1', 'db-1']),
+  })
+const drawn = (layer: Layer, of: Partial<TraceRequest> = {}): { drawing: Drawing; result: TraceResult } => {
+  const result = trace(of)
+  const { layout, lanes } = scene(layer)
+  return { result, drawing: drawingOf({ result, side: 'simulated', parted: null, layout, lanes }) }
+}
+
+describe('a trace on the picture', () => {
+  test.each(['both', 'physical', 'virtual'] as const)('%s: every hop has a badge, alone or with others, in order', (layer) => {
+    for (const of of [{}, { proto: 'tcp' as const, dport: 22 }, { proto: 'udp' as const, dport: 53 }]) {
+      const { result, drawing } = drawn(layer, of)
+      expect(drawing.badges.flatMap(({ ids }) => ids)).toEqual(result.hops.map(({ n }) => `simulated-${n}`))
+      for (const { points } of drawing.pieces) for (const { x, y } of points) expect(Number.isFinite(x + y)).toBe(true)
+    }
+  })
+
+  test('the line goes on where it left off, but for the two sides of a NIC', () => {
+    const { drawing } = drawn('both')
+    const { layout } = scene('both')
+    const forward = drawing.pieces.filter(({ leg }) => leg === 'forward')
+    for (const [i, piece] of forward.slice(1).entries()) {
+      const [end, begin] = [forward[i]!.points.at(-1)!, piece.points[0]!]
+      const isGap = layout!.nics.some((nic) => begin.x === nic.x && Math.abs(begin.y - end.y) === nic.height)
+      expect(isGap || (end.x === begin.x && end.y === begin.y)).toBe(true)
+    }
+  })
+
+  test('a drop ends it, and is where the last badge is', () => {
+    const { drawing, result } = drawn('both', { proto: 'tcp', dport: 22 })
+    expect(result.drop?.reason).toBe('acl')
+    expect(drawing.end).toEqual({ at: drawing.badges.at(-1)!.at, verdict: 'dropped' })
+    expect(drawn('both').drawing.end).toBeNull()
+  })
+
+  test('what it passes is known: bands, router, taps, cables', () => {
+    const { passed } = drawn('both').drawing
+    for (const id of [
+      'network/web',
+      'network/db',
+      'router/shop',
+      'join/shop/db',
+      'tap/h1/web',
+      'link/h1/tenant--tor1/swp25',
+      'link/h2/tenant--tor1/swp26',
+    ])
+      expect(passed).toContain(id)
+    expect(passed).not.toContain('link/h1/storage--tor2/swp1')
+  })
+
+  test('on the virtual network what happens in between shares a badge', () => {
+    expect(drawn('virtual', { proto: 'udp', dport: 53 }).drawing.badges.map(({ text }) => text)).toEqual(['1', '2–8', '9'])
+  })
+})
+
+test('badges too near each other become one, those of the answer never with those of the question', () => {
+  const badge = (x: number, n: number, leg: 'forward' | 'return' = 'forward') => ({
+    at: { x, y: 0 },
+    ids: [`live-${n}`],
+    text: String(n),
+    leg,
+    parting: false,
+  })
+  expect(mergeBadges([badge(0, 1), badge(5, 2), badge(9, 3), badge(80, 4), badge(81, 5, 'return')], 17).map(({ text }) => text)).toEqual([
+    '1–3',
+    '4',
+    '5',
+  ])
+})
+
+describe('a line beside a line', () => {
+  test('keeps its distance, corners included', () => {
+    const corner = [
+      { x: 0, y: 0 },
+      { x: 10, y: 0 },
+      { x: 10, y: 10 },
+    ]
+    expect(besideLine(corner, 2)).toEqual([
+      { x: 0, y: -2 },
+      { x: 12, y: -2 },
+      { x: 12, y: 10 },
+    ])
+    const point = fc.record({ x: fc.integer({ min: -500, max: 500 }), y: fc.integer({ min: -500, max: 500 }) })
+    fc.assert(
+      fc.property(fc.array(point, { maxLength: 9 }), (line) => {
+        const moved = besideLine(line, 7)
+        expect(moved.length).toBe(line.length)
+        for (const [i, { x, y }] of moved.entries()) expect(Math.hypot(x - line[i]!.x, y - line[i]!.y)).toBeLessThan(45)
+      }),
+    )
+  })
+
+  test('pieces that hang together hang together beside it, too', () => {
+    const piece = (...points: [number, number][]): Piece => ({ points: points.map(([x, y]) => ({ x, y })), evidence: 'seen', leg: 'return' })
+    const moved = besidePieces([piece([0, 0], [10, 0]), piece([10, 0], [10, 10]), piece([10, 20], [10, 30])], 2)
+    expect(moved[0]!.points.at(-1)).toEqual(moved[1]!.points[0])
+    expect(moved[2]!.points).toEqual([
+      { x: 12, y: 20 },
+      { x: 12, y: 30 },
+    ])
+  })
+})
+
+test('a note stands within the window, beside its place and not on others', () => {
+  const place = { x: 500, y: 300 }
+  const right = calloutAt(place, { width: 200, height: 40 }, { width: 800, height: 600 }, [])
+  expect(right.left).toBeGreaterThan(500)
+  const left = calloutAt(place, { width: 200, height: 40 }, { width: 800, height: 600 }, [{ x: 560, y: 300 }])
+  expect(left.left + 200).toBeLessThan(500)
+  for (const x of [0, 400, 800]) {
+    const { left: from, top } = calloutAt({ x, y: 2 }, { width: 200, height: 40 }, { width: 800, height: 600 }, [])
+    expect(from).toBeGreaterThanOrEqual(8)
+    expect(from + 200).toBeLessThanOrEqual(792)
+    expect(top).toBeGreaterThanOrEqual(8)
+  }
+})
