@@ -1,5 +1,5 @@
 import type { Network } from '../../../core/model/network.ts'
-import { cidrHasIp, formatIp, parseCidr, parseIp } from '../../../core/net/address.ts'
+import { formatIp, parseCidr } from '../../../core/net/address.ts'
 import type { DeclaredItem } from './yaml-edit.ts'
 
 /*
@@ -130,10 +130,4 @@ export function nextName(stem: string, taken: ReadonlySet<string>): string {
 export function firstAddress(subnet: string): string {
   const cidr = parseCidr(subnet.trim())
   return cidr && cidr.first + 1n < cidr.last ? formatIp({ family: cidr.family, value: cidr.first + 1n }) : ''
-}
-
-/** Whether an address lies in a subnet; true for texts that are none. */
-function liesIn(ip: string, subnet: string): boolean {
-  const [address, cidr] = [parseIp(ip.trim()), parseCidr(subnet)]
-  return !address || !cidr || cidrHasIp(cidr, address)
 }

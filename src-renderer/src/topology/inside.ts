@@ -22,9 +22,6 @@ const firstRow = 74
 /** Width of a chip's label at 12 px. */
 export const chipWidth = (name: string): number => Math.min(chip.most, Math.max(40, Math.round(name.length * 6.9) + 14))
 
-/** What of a name fits on a chip of the greatest width. */
-const chipLabel = (name: string): string => (Math.round(name.length * 6.9) + 14 <= chip.most ? name : `${name.slice(0, 13)}…`)
-
 /** `left` and `top` are the host's; `ports` in the order in which they are to stand. */
 export function insideOf(
   { left, top, width }: { left: number; top: number; width: number },
