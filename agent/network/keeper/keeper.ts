@@ -45,7 +45,7 @@ export class Keeper {
   #lastTakeover: Takeover | null = null
   #problem: string | null = null
   #lastNumber = 0
-  #neighboursAtMs = 0
+  #neighboursAtMs = -Infinity
   #pauseMs = lookPeriodMs
   /** Nothing is done earlier: something has just failed, or forwarding was just taken over. */
   #notBeforeMs = 0
@@ -54,6 +54,7 @@ export class Keeper {
   /** What is being done to instances, one thing after the other; a takeover alone does not wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #takeover: Promise<Takeover> | null = null
+  #settling: Promise<void> = Promise.resolve()
   #reported = ''
   #ending: Promise<void> | null = null
   #wake: () => void = () => undefined
@@ -74,6 +75,8 @@ export class Keeper {
       await this.#turn
       await this.#pause()
     }
+    await this.#takeover?.catch(() => undefined)
+    await this.#settling
     await this.#ending
   }
 
@@ -107,6 +110,7 @@ export class Keeper {
     this.leave()
     await this.#turn.catch(() => undefined)
     await this.#takeover?.catch(() => undefined)
+    await this.#settling
     const nic = this.#active?.id.base.nic
     for (const instance of [this.#active, this.#standby]) await instance?.end()
     if (nic !== undefined) await setPromiscuous(nic, false)
@@ -137,7 +141,8 @@ export class Keeper {
     const keeper = readPidFile(this.#paths.keeperPidFile)
     // Two would fight each other.
     if (keeper && keeper.pid !== process.pid) return this.leave()
-    if (this.#takeover) await this.#takeover.catch(() => undefined)
+    await this.#takeover?.catch(() => undefined)
+    await this.#settling
     const version = desiredVersion(this.#paths.desired)
     if (version !== this.#desired?.version) {
       const read = readDesired(this.#paths.desired)
@@ -148,7 +153,9 @@ export class Keeper {
     const desired = this.#desired
     if (!desired || this.#ended || performance.now() < this.#notBeforeMs) return
     try {
-      if (!this.#active) await this.#startActive(desired)
+      if (!this.#active) this.#activate(await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false))
+      // It ended just when another takeover was under way.
+      else if (!this.#active.running) await this.#takeOver('killed', performance.now())
       this.#errorAnswers.attend()
       this.#keepDatabases()
       await this.#keepStandby(desired)
@@ -162,11 +169,6 @@ export class Keeper {
       this.#notBeforeMs = performance.now() + this.#pauseMs
     }
     this.#report()
-  }
-
-  async #startActive(desired: DesiredSwitch): Promise<void> {
-    const started = await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false)
-    this.#activate(started)
   }
 
   #keepDatabases(): void {
@@ -186,11 +188,9 @@ export class Keeper {
       this.#dropStandby()
       await old.end()
     }
-    // A guest's device may be made anew without anything else being desired.
-    const state = `${desired.version}\n${portsText(desired.ports)}`
+    const state = stateOf(desired)
     if (!this.#standby) {
       this.#standby = await OvsInstance.start(this.#paths, ++this.#lastNumber, desired, true)
-      this.#neighboursAtMs = performance.now()
       this.#freeze(this.#standby, state)
       return
     }
@@ -253,45 +253,65 @@ export class Keeper {
     this.#pulse?.[Symbol.dispose]()
     if (old) signalProcess(old.id.vswitchd, 'SIGKILL')
     if (reason !== 'asked') this.#restarts++
+    const had = this.#standbyHas
+    const standby = had === null ? null : await this.#thaw()
     try {
-      const way = this.#standby?.running && this.#standbyHas !== null ? 'standby' : 'restart'
-      const next = await (way === 'standby' ? this.#thaw(this.#standby!) : this.#startInPlace())
+      const next = standby ?? (await this.#startInPlace())
       const nowMs = performance.now()
-      const connections = this.#connections
-      this.#activate(next)
-      const kernel = next.id.base.datapath === 'kernel'
       const takeover: Takeover = {
         atMs: Date.now(),
         reason,
-        way,
+        way: standby ? 'standby' : 'restart',
         tookMs: Math.round(nowMs - startMs),
         outageMs: Math.round(nowMs - Math.min(lastSignMs, startMs)),
-        connectionsCut: kernel ? 0 : connections,
+        connectionsCut: next.id.base.datapath === 'kernel' ? 0 : this.#connections,
       }
+      this.#activate(next)
       this.#lastTakeover = takeover
-      this.#restUntilMs = performance.now() + restBeforeStandbyMs
+      this.#restUntilMs = nowMs + restBeforeStandbyMs
       this.#notBeforeMs = this.#restUntilMs
       this.#report()
       this.#logger.warn('forwarding was taken over', { ...takeover })
-      if (!kernel) await setPromiscuous(next.id.base.nic, true)
       return takeover
     } finally {
-      await old?.end()
+      this.#settling = this.#settle(old, had)
     }
   }
 
-  async #thaw(standby: OvsInstance): Promise<OvsInstance> {
+  /** The standby, forwarding; null when it cannot. */
+  async #thaw(): Promise<OvsInstance | null> {
+    const standby = this.#standby
     this.#dropStandby()
-    signalProcess(standby.id.vswitchd, 'SIGCONT')
-    await packetsRead(standby.id.vswitchd.pid)
-    await standby.open()
-    return standby
+    if (!standby) return null
+    try {
+      signalProcess(standby.id.vswitchd, 'SIGCONT')
+      await packetsRead(standby.id.vswitchd.pid)
+      await standby.open()
+      return standby
+    } catch (cause) {
+      this.#logger.error('the standby could not take over', { cause })
+      await standby.end()
+      return null
+    }
   }
 
   async #startInPlace(): Promise<OvsInstance> {
     const desired = readDesired(this.#paths.desired)
     if (!desired) throw new HoldfastError('internal', `${this.#paths.desired} is gone`, 'Restart the network module.')
     return OvsInstance.start(this.#paths, ++this.#lastNumber, desired, false)
+  }
+
+  /** What remains to be done after a takeover. `had`: what the standby had been brought in step with. */
+  async #settle(old: OvsInstance | null, had: string | null): Promise<void> {
+    try {
+      const active = this.#active
+      if (active?.id.base.datapath === 'userspace') await setPromiscuous(active.id.base.nic, true)
+      if (active && this.#desired && had !== null && had !== stateOf(this.#desired)) await active.converge(this.#desired)
+    } catch (cause) {
+      this.#logger.error('the switch that took over is not as it should be', { cause })
+    } finally {
+      await old?.end()
+    }
   }
 
   #report(): void {
@@ -322,6 +342,11 @@ export class Keeper {
       if (this.#ended) this.#wake()
     })
   }
+}
+
+/** Tells what is desired, and whether a guest's device was made anew meanwhile. */
+function stateOf(desired: DesiredSwitch & { version: string }): string {
+  return `${desired.version}\n${portsText(desired.ports)}`
 }
 
 function watchFile(directory: string, name: string, onChange: () => void): Disposable {

@@ -2,8 +2,9 @@ import { closeSync, openSync, read, writeSync } from 'node:fs'
 import koffi from 'koffi'
 import { HoldfastError } from '../../../core/errors.ts'
 
-/** linux/if_tun.h: attaches a descriptor of /dev/net/tun to a device; frames come as they are, without a header of the kernel's. */
-const TUNSETIFF = 0x400454ca
+/** linux/if_tun.h: attaches a descriptor of /dev/net/tun to a device; has the device stay when the descriptor is closed. */
+const requests = { TUNSETIFF: 0x400454ca, TUNSETPERSIST: 0x400454cb } as const
+/** Frames with Ethernet header, as they are, without a header of the kernel's. */
 const flags = { IFF_TAP: 0x0002, IFF_NO_PI: 0x1000 } as const
 const ifreqBytes = 40
 const nameBytes = 16
@@ -19,19 +20,19 @@ export class TapDevice implements Disposable {
   readonly #buffer = Buffer.alloc(frameBytes)
   #closed = false
 
-  /** Attaches to a device that exists. Throws `not-found` where it does not, or another process reads it. */
+  /** Attaches to a device, which is made if there is none, and stays. Throws `busy` where another process reads it. */
   constructor(device: string) {
     const request = Buffer.alloc(ifreqBytes)
     request.write(device, 0, nameBytes - 1, 'latin1')
     request.writeUInt16LE(flags.IFF_TAP | flags.IFF_NO_PI, nameBytes)
     this.#descriptor = openSync('/dev/net/tun', 'r+')
-    if (ioctl()(this.#descriptor, TUNSETIFF, request) === 0) return
+    // Any argument but 0 is a yes.
+    const persist = Buffer.from([1])
+    const call = ioctl()
+    if (call(this.#descriptor, requests.TUNSETIFF, request) === 0 && call(this.#descriptor, requests.TUNSETPERSIST, persist) === 0) return
+    const errno = koffi.errno()
     closeSync(this.#descriptor)
-    throw new HoldfastError(
-      'not-found',
-      `The tap device ${device} cannot be read: ${koffi.os.errno.ENODEV === koffi.errno() ? 'there is none' : `errno ${koffi.errno()}`}`,
-      'See whether another process of the agent reads it.',
-    )
+    throw new HoldfastError('busy', `The tap device ${device} cannot be read: errno ${errno}`, 'See whether another process of the agent reads it.')
   }
 
   /** Hands over every frame that the device sends from now on, and calls `onEnd` when the device is gone. The frame's bytes are valid during the call only. To be called once. */
