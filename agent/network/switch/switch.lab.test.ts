@@ -293,8 +293,9 @@ describe('the virtual switch of a host', () => {
     await reach()
     const { keeper } = await settled('h1')
     await inside('h1', `kill -9 ${keeper.pid}`)
-    expect(await h1.do('converge', desiredOf('h1', 'vxlan'))).toEqual({ flowsChanged: 0, problems: [] } satisfies Converged)
     const after = await eventually(async () => {
+      // What was killed still counts as running for a moment; whoever owns the switch looks again, so this does, too.
+      expect(await h1.do('converge', desiredOf('h1', 'vxlan'))).toEqual({ flowsChanged: 0, problems: [] } satisfies Converged)
       const status = await settled('h1')
       expect(status.keeper.pid).not.toBe(keeper.pid)
       return status
