@@ -1,6 +1,7 @@
 import clusterLeadership from './cluster-leadership.ts'
 import openflowAgreement from './openflow-agreement/openflow-agreement.ts'
+import traceAgreement from './trace-agreement/trace-agreement.ts'
 import type { Proof } from './proof.ts'
 
 /** Every proof, newest area first: CI runs as many as fit into its time, in this order. */
-export const proofs: Proof[] = [openflowAgreement, clusterLeadership]
+export const proofs: Proof[] = [traceAgreement, openflowAgreement, clusterLeadership]

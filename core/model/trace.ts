@@ -17,7 +17,9 @@ export const dropReasons = [
   'port-down',
   'switch-down',
   'flow-missing',
+  'flow-altered',
   'nic-missing',
+  'link-silent',
 ] as const
 export const dropReasonSchema = z.enum(dropReasons)
 export type DropReason = z.infer<typeof dropReasonSchema>
@@ -26,10 +28,10 @@ const portNumber = z.number().int().min(0).max(65_535)
 
 /** What packet is traced. Everything that is not said is what the sender's own system would choose. */
 export const traceRequestSchema = z.object({
-  /** Name of the port that sends. */
-  from: z.string().min(1).max(63),
-  /** Address, or name of a port, that it is for. */
-  to: z.string().min(1).max(63),
+  /** Name of the port that sends; `host:NAME`: the host itself, from its address on the plane that carries tunnels. */
+  from: z.string().min(1).max(68),
+  /** Address, or name of a port, that it is for; of a host that sends also `host:NAME`. Not needed with `frame`. */
+  to: z.string().max(68).default(''),
   proto: z.union([z.enum(['icmp', 'tcp', 'udp', 'arp']), z.number().int().min(0).max(255)]).default('icmp'),
   sport: portNumber.optional(),
   dport: portNumber.optional(),
@@ -39,6 +41,11 @@ export const traceRequestSchema = z.object({
   /** Other sources than the port's own, to see them refused. */
   sourceMac: macSchema.optional(),
   sourceIp: z.union([ipv4Schema, ipv6Schema]).optional(),
+  /** The very frame to send, Ethernet header first, hexadecimal: then nothing else that is said of the packet counts. */
+  frame: z
+    .string()
+    .regex(/^([0-9a-f]{2}){14,9014}$/)
+    .optional(),
 })
 export type TraceRequest = z.infer<typeof traceRequestSchema>
 
@@ -67,6 +74,12 @@ export const traceHopSchema = z.looseObject({
   objects: z.array(z.string()),
   /** Cookies of the flows that it hit, in order. */
   cookies: z.array(z.string()),
+  /** These flows, in the words of ovs-ofctl(8): of a live trace, those that are really in the switch. Absent where a device has none. */
+  flows: z
+    .array(z.object({ table: z.number().int(), priority: z.number().int(), cookie: z.string(), match: z.string(), actions: z.string() }))
+    .optional(),
+  /** What this host's switch itself says that it would do with that very frame: `ofproto/trace`, ovs-vswitchd(8). Live traces only. */
+  explanation: z.string().optional(),
 })
 export type TraceHop = z.infer<typeof traceHopSchema>
 
@@ -88,5 +101,7 @@ export const traceResultSchema = z.looseObject({
   drop: traceDropSchema.nullable(),
   limit: z.string().nullable(),
   rttMs: z.number().nullable(),
+  /** Of a live trace, the very frame that was sent, hexadecimal. */
+  sent: z.string().optional(),
 })
 export type TraceResult = z.infer<typeof traceResultSchema>

@@ -1,6 +1,6 @@
 import { flowLine, type Flow } from '../../core/net/openflow/flow.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import { plainPorts, tunnelPorts } from './dummy-switch.ts'
 import { randomFlows, trackingFlows } from './random-flows.ts'
 import { randomFrame } from './random-packets.ts'

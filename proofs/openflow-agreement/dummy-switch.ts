@@ -58,7 +58,7 @@ export class DummySwitch {
   }
 
   async #start(): Promise<void> {
-    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:warn', '--log-file=/tmp/ofx/vs.log']
+    const quiet = ['-vconsole:off', '-vsyslog:off', '-vfile:warn']
     const db = `${this.#dir}/db.sock`
     await this.#run(['bin/ovsdb-tool', 'create', `${this.#dir}/conf.db`, `${this.#usr}/share/openvswitch/vswitch.ovsschema`])
     this.#daemon(['sbin/ovsdb-server', `--remote=punix:${db}`, `--unixctl=${this.#dir}/db.ctl`, ...quiet, `${this.#dir}/conf.db`])

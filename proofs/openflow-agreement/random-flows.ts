@@ -1,5 +1,5 @@
 import type { Flow } from '../../core/net/openflow/flow.ts'
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import { plainPorts, tunnelPorts, underlay } from './dummy-switch.ts'
 import { ip4s, ip6s, l4Ports, macs, tableCount, tunnelIds, vlanIds, zones } from './universe.ts'
 

@@ -12,7 +12,7 @@ import {
   type Tcp,
   type Udp,
 } from '../../core/net/packet/packet.ts'
-import type { Chance } from './chance.ts'
+import type { Chance } from '../chance.ts'
 import { groupMacs, ip4s, ip6s, l4Ports, macs, tcpFlagSets, ttls, vlanIds } from './universe.ts'
 
 /** A random frame, sound more often than not. `earlier` ones may be answered or complained about. */

@@ -87,6 +87,15 @@ function multicastMac(group: string): string {
   return macAt(concatBytes(Uint8Array.of(0x33, 0x33), ip6Bytes(group).subarray(12)), 0)
 }
 
+/** The MAC of a multicast group, IPv4 (RFC 1112 §6.4) or IPv6, and of the limited broadcast; null for an address of one system. */
+export function groupMac(ip: string): string | null {
+  if (ip.includes(':')) return ip6Bytes(ip)[0] === 0xff ? multicastMac(ip) : null
+  if (ip === '255.255.255.255') return broadcastMac
+  const [first, ...low] = ip.split('.').map(Number) as [number, number, number, number]
+  if (first < 224 || first > 239) return null
+  return macAt(Uint8Array.of(0x01, 0x00, 0x5e, low[0] & 0x7f, low[1], low[2]), 0)
+}
+
 function ipFrame(from: End, to: End, transport: Tcp | Udp | Icmp, { ttl = defaultTtl, payload = new Uint8Array() }: IpOptions): Uint8Array {
   const six = from.ip.includes(':')
   const shared = { src: from.ip, dst: to.ip, protocol: protocols[transport.kind], ttl, tos: 0 }

@@ -1,5 +1,5 @@
 import type { Entity, EntityDocs } from '../../model/entity.ts'
-import type { LiveState } from '../../model/common.ts'
+import type { LiveState, Plane } from '../../model/common.ts'
 import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
 import { compileHost } from '../compile/compile.ts'
 import { FlowOwners } from '../compile/cookie.ts'
@@ -13,6 +13,10 @@ export interface WorldInput {
   entities: Iterable<Entity>
   /** State of each host, by name. */
   hostStates: ReadonlyMap<string, LiveState>
+  /** How each host hears the others on each plane, by the names of both. */
+  heard?: readonly { name: string; planes: Readonly<Partial<Record<Plane, Readonly<Record<string, LiveState>>>>> }[]
+  /** Of the network; null, or not said: it is a plan. */
+  revision?: number | null
 }
 
 /** The MAC at which a host's tunnels end where OVS forwards in user space: made of the address, so that everybody knows it. */
@@ -21,7 +25,7 @@ export function tunnelMacOf(ip: string): string {
 }
 
 /** What a simulated trace goes by, from what a laptop knows. Flows of a host are compiled when the first trace passes it. */
-export function buildWorld({ network, entities, hostStates }: WorldInput): World {
+export function buildWorld({ network, entities, hostStates, heard = [], revision = null }: WorldInput): World {
   const known = new Map<
     string,
     { host?: EntityDocs['host']; forwarding?: EntityDocs['forwarding']; nics: EntityDocs['nic'][]; neighbours: EntityDocs['neighbour'][] }
@@ -44,14 +48,17 @@ export function buildWorld({ network, entities, hostStates }: WorldInput): World
     const end = forwarding?.tunnelEnd ?? (ip === undefined ? undefined : { ip, mac: tunnelMacOf(ip) })
     if (end) ends.set(name, end)
     const plane = host?.addresses.tenant === undefined ? 'mgmt' : 'tenant'
-    const nic = nics.find((one) => one.plane === plane) ?? null
+    const nic = nicOn(plane, forwarding?.nic, nics)
     const neighbour = nic && neighbours.find((one) => one.nic === nic.name)
     hosts.set(name, {
       state: hostStates.get(name) ?? 'unknown',
-      nic: nic && { name: nic.name, state: nic.state, mtuBytes: nic.mtuBytes },
+      nic,
       cable: neighbour ? { switch: neighbour.systemName || neighbour.chassisId, port: neighbour.portId } : null,
-      switchState: forwarding?.state ?? null,
+      // Without its NIC the module says that the switch is down.
+      switchState: nic?.state === 'missing' ? null : (forwarding?.state ?? null),
       portsDown: new Set(forwarding?.portsDown ?? []),
+      hears: new Map(Object.entries(heard.find((row) => row.name === name)?.planes[plane] ?? {})),
+      revision: forwarding?.revision ?? null,
     })
   }
   const index = indexNetwork({ network, hosts: ends })
@@ -60,10 +67,18 @@ export function buildWorld({ network, entities, hostStates }: WorldInput): World
     index,
     owners: new FlowOwners(network),
     hosts,
+    revision,
     tablesOf(host) {
       const made = tables.get(host) ?? new FlowTables(compileHost(index, host))
       tables.set(host, made)
       return made
     },
   }
+}
+
+/** The NIC that carries tunnels: of this name, or of the plane where no name is known. Null: nothing is known of the host's NICs. */
+function nicOn(plane: Plane, name: string | undefined, nics: readonly EntityDocs['nic'][]): HostState['nic'] {
+  const nic = nics.find((one) => (name === undefined ? one.plane === plane : one.name === name))
+  if (nic) return { name: nic.name, state: nic.state, mtuBytes: nic.mtuBytes, mac: nic.mac }
+  return nics.length === 0 ? null : { name: name ?? plane, state: 'missing', mtuBytes: 0, mac: '' }
 }

@@ -17,7 +17,10 @@ const nameOf = (object: string | null): string => object?.slice(object.indexOf('
 /** What to do about each kind of drop, in a sentence. */
 const hints: Record<DropReason, (facts: DropFacts) => string> = {
   'acl': ({ object, packet }) => `ACL ${nameOf(object)} drops ${packet}. If it should pass, allow it with a higher priority.`,
-  'no-route': ({ object }) => `Router ${nameOf(object)} has no route for it. Attach the network, add a static route, or peer the two VPCs.`,
+  'no-route': ({ object }) =>
+    object?.startsWith('network/')
+      ? `Network ${nameOf(object)} has no router. Declare one that has this network and the destination's.`
+      : `Router ${nameOf(object)} has no route for it. Attach the network, add a static route, or peer the two VPCs.`,
   'port-security': ({ object, packet }) =>
     `Port ${nameOf(object)} may not send ${packet}: it is not its MAC or address. If it routes for others, list them under allow.`,
   'unknown-destination': () => 'No port has this address or MAC. Check the address, or declare the port.',
@@ -31,6 +34,11 @@ const hints: Record<DropReason, (facts: DropFacts) => string> = {
   'port-down': ({ object }) => `The device of port ${nameOf(object)} is missing or has no carrier: its guest is off or gone.`,
   'switch-down': ({ host }) => `The virtual switch of ${host} does not run. See its events; holdfast network failover ${host} starts the other one.`,
   'flow-missing': ({ host }) => `${host} lacks a flow that it should have. Its agent puts that right by itself; if not, see its events.`,
+  'flow-altered': ({ host }) => `A flow of ${host} is not as it should be. Its agent puts that right by itself; if not, see its events.`,
+  'link-silent': ({ object, host }) =>
+    object === null
+      ? `Heartbeats do not pass it either, though both NICs have a carrier. It is at ${host} or beyond it: what joins the switches, or a port of them.`
+      : `Heartbeats do not pass ${nameOf(object)} either, though both NICs have a carrier. Look at both its ends for a wrong VLAN, a blocked port or a filter.`,
   'nic-missing': ({ host, device }) => `${host} has no NIC ${device}. See what its NICs are called now.`,
 }
 

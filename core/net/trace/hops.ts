@@ -1,6 +1,7 @@
 import type { TraceHop } from '../../model/trace.ts'
 import { stageOf } from '../compile/tables.ts'
 import type { FlowOwners, FlowReason } from '../compile/cookie.ts'
+import type { Flow } from '../openflow/flow.ts'
 import type { Step } from '../openflow/step.ts'
 
 /** A hop as its author knows it; its number comes with its place in the list. */
@@ -17,16 +18,23 @@ export class HopList {
     this.hops.push(hop)
     return hop
   }
+
+  /** Adds hops of another list behind these, on this one's leg. */
+  append({ hops }: HopList): void {
+    for (const hop of hops) this.hops.push(Object.assign(hop, { n: this.hops.length + 1, leg: this.leg }))
+  }
 }
 
-/** What the flows of one run through a host's pipeline did, in words, and the objects and cookies behind them. */
-export function explainSteps(steps: readonly Step[], owners: FlowOwners): Pick<TraceHop, 'detail' | 'objects' | 'cookies'> {
+/** What the flows of one run through a host's pipeline did, in words, and the objects, cookies and flows behind them. */
+export function explainSteps(steps: readonly Step[], owners: FlowOwners): Pick<TraceHop, 'detail' | 'objects' | 'cookies' | 'flows'> {
   const words: string[] = []
   const objects = new Set<string>()
   const cookies: string[] = []
+  const flows: Flow[] = []
   for (const { table, flow } of steps) {
     if (!flow) continue
     cookies.push(flow.cookie)
+    flows.push(flow)
     const found = owners.find(flow.cookie)
     if (!found || found.owner.kind === 'pipeline') continue
     const { kind, name } = found.owner
@@ -41,7 +49,7 @@ export function explainSteps(steps: readonly Step[], owners: FlowOwners): Pick<T
       words.push(`${found.reason === 'acl' ? 'dropped' : 'let through'} by ACL ${name}`)
     else if (stage === 'arpAnswer') words.push(`answered for ${name}`)
   }
-  return { detail: words.join(', '), objects: [...objects], cookies }
+  return { detail: words.join(', '), objects: [...objects], cookies, flows }
 }
 
 function routerWords(reason: FlowReason, actions: string): string {

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { traceRequestSchema, type TraceRequest } from '../../model/trace.ts'
-import { blameParting, judge, partingOf, type Observation, type Sighting } from './judge.ts'
+import { judge, type Observation, type Sighting } from './judge.ts'
 import { traceSimulated } from './simulate.ts'
 import { shop, testWorld } from './test-world.ts'
-import { compileHost } from '../compile/compile.ts'
-import { FlowTables } from '../openflow/tables.ts'
 
 const world = testWorld(shop)
 const request = (asked: Partial<TraceRequest> = {}) => traceRequestSchema.parse({ from: 'web-1', to: 'db-1', ...asked })
@@ -19,7 +17,7 @@ function observed(there: string[], back: string[] = [], more: Partial<Observatio
       return { host, device, leg, atUs: 1000 + 100 * index + (leg === 'return' ? 1000 : 0) }
     }
   return {
-    ...{ path: traceSimulated(world, request(asked)), armed: new Set(taps), blind: new Map(), sentAtUs: 500, answered: true },
+    ...{ path: traceSimulated(world, request(asked)), armed: new Set(taps), blind: new Map(), lagging: new Map(), sentAtUs: 500, answered: true },
     sightings: [...there.map(sighting('forward')), ...back.map(sighting('return'))],
     ...more,
   }
@@ -68,31 +66,22 @@ describe('the verdict of a live trace', () => {
     expect(judge(observed(['h1/tenant', 'h2/tenant', 'h2/db-1'], [], { answered: false }, asked)).verdict).toBe('delivered')
     expect(judge(observed(['h1/tenant', 'h2/tenant'], [], { answered: false }, asked)).verdict).toBe('unknown')
   })
-})
 
-describe('where what is to be and what is part', () => {
-  const ownerOf = (cookie: string) => {
-    const owner = world.owners.find(cookie)?.owner
-    return owner ? `${owner.kind}/${owner.name}` : null
-  }
-  const asked = request({ proto: 'tcp', dport: 22 })
-  const simulated = traceSimulated(world, asked)
-
-  it('is nowhere when they agree', () => expect(partingOf(simulated, simulated, ownerOf)).toBeNull())
-
-  it('is at the host whose flows of an ACL are missing, which is named', () => {
-    const without = compileHost(world.index, 'h2').filter(({ cookie }) => ownerOf(cookie) !== 'acl/no-ssh')
-    const real = { ...world, tablesOf: (host: string) => (host === 'h2' ? new FlowTables(without) : world.tablesOf(host)) }
-    expect(partingOf(simulated, traceSimulated(real, asked), ownerOf)).toMatchObject({ host: 'h2', device: 'br-int', object: 'acl/no-ssh' })
+  it('is dropped at a host that says nothing and had not put all in place', () => {
+    const armed = new Set(['h1/web-1', 'h1/tenant'])
+    const blind = new Map([['h2/tenant', 'no tap stood'], ['h2/db-1', 'no tap stood']]) // prettier-ignore
+    const lagging = new Map([['h2', 'h2 had revision 3 in place, not 4.']])
+    expect(judge(observed(['h1/tenant'], [], { armed, blind, lagging })).drop).toMatchObject({
+      ...{ host: 'h2', device: 'br-int', reason: 'flow-missing', object: 'forwarding/h2', hint: 'h2 had revision 3 in place, not 4.' },
+    })
+    // Where the answer came back, nothing was missing.
+    expect(judge(observed(['h1/tenant'], ['h1/tenant', 'h1/web-1'], { armed, blind, lagging })).verdict).toBe('delivered')
+    // What nobody answers may well have come in.
+    expect(judge(observed(['h1/tenant'], [], { armed, blind, lagging, answered: false }, { proto: 'udp' })).verdict).toBe('unknown')
   })
 
-  it('is at the host that lost the flow to a port', () => {
-    const without = compileHost(world.index, 'h1').filter(({ table, cookie }) => !(table === 9 && ownerOf(cookie) === 'port/db-1'))
-    const real = { ...world, tablesOf: (host: string) => (host === 'h1' ? new FlowTables(without) : world.tablesOf(host)) }
-    const live = traceSimulated(real, asked)
-    const parting = partingOf(simulated, live, ownerOf)
-    expect(parting).toMatchObject({ host: 'h1', object: 'port/db-1' })
-    expect(blameParting(live, parting).drop).toMatchObject({ reason: 'flow-missing', host: 'h1', object: 'port/db-1' })
-    expect(blameParting(live, null)).toBe(live)
+  it('believes a drop at the very device that did not see it go', () => {
+    const cut = testWorld(shop, { nics: { h1: 'down' } })
+    expect(judge(observed([], [], { path: traceSimulated(cut, request()) })).drop).toMatchObject({ host: 'h1', reason: 'link-down' })
   })
 })

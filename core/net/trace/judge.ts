@@ -1,4 +1,4 @@
-import type { TraceDrop, TraceHop, TraceResult } from '../../model/trace.ts'
+import type { TraceHop, TraceResult } from '../../model/trace.ts'
 import type { SightedLeg } from './sightings.ts'
 
 /** One time that a tap saw the traced packet. */
@@ -23,6 +23,8 @@ export interface Observation {
   sentAtUs: number
   /** The packet asks for an answer: ICMP echo, TCP SYN, ARP. */
   answered: boolean
+  /** Hosts that do not say what is in place on them, and had not put all in place when they last did: why, in a sentence, by name. */
+  lagging: ReadonlyMap<string, string>
 }
 
 const placeOf = ({ host, device }: { host: string; device: string }): string => `${host}/${device}`
@@ -43,10 +45,18 @@ export function judge(observation: Observation): TraceResult {
   const arrived = arrival(observation, hops)
   if (arrived) return result({ verdict: 'delivered', drop: null, limit: null })
   const last = hops.findLast((hop) => hop.evidence === 'seen') ?? hops[0]!
-  const missing = hops.find((hop) => hop.n > last.n && observation.armed.has(placeOf(hop)))
+  // Not to be seen at the very device that drops it says nothing against that.
+  const stopped = path.drop ? placeOf(path.drop) : null
+  const missing = hops.find((hop) => hop.n > last.n && observation.armed.has(placeOf(hop)) && placeOf(hop) !== stopped)
   // The flows in place drop it beyond the last place seen, and nothing that was watched after it saw anything: they are believed.
   if (path.verdict === 'dropped' && path.drop && !missing) return result({ verdict: 'dropped', drop: path.drop, limit: null })
   if (path.verdict === 'unknown') return result({ verdict: 'unknown', drop: null, limit: path.limit })
+  const lags = observation.answered ? hops.find((hop) => hop.n > last.n && observation.lagging.has(hop.host)) : undefined
+  if (lags && (!missing || missing.n > lags.n)) {
+    const { host } = lags
+    const hint = observation.lagging.get(host)!
+    return result({ verdict: 'dropped', drop: { host, device: 'br-int', reason: 'flow-missing', object: `forwarding/${host}`, hint }, limit: null })
+  }
   return result({ verdict: 'unknown', drop: null, limit: limitOf(observation, hops, last, missing, sightings) })
 }
 
@@ -102,62 +112,4 @@ function limitOf(
   }
   if (next.leg === 'return' && last.leg === 'forward') return `It reached ${last.device} of ${last.host}, which did not answer.`
   return `${where} and did not come to ${next.device} of ${next.host}, though the flows in place send it there (${path.verdict}).`
-}
-
-/** Where two traces of the same packet part. */
-export interface Parting {
-  n: number
-  leg: TraceHop['leg']
-  host: string
-  device: string
-  /** `kind/name` of the object whose flows are missing or altered, as far as it can be told. */
-  object: string | null
-  message: string
-}
-
-/**
- * The first hop at which what is to be and what is part; null where they agree. The object is the first one whose flows the packet meets
- * in one and not in the other.
- */
-export function partingOf(simulated: TraceResult, live: TraceResult, ownerOf: (cookie: string) => string | null): Parting | null {
-  const same = simulated.verdict === live.verdict && simulated.drop?.reason === live.drop?.reason && simulated.drop?.object === live.drop?.object
-  if (same) return null
-  const length = Math.max(simulated.hops.length, live.hops.length)
-  for (let index = 0; index < length; index++) {
-    const [to, is] = [simulated.hops[index], live.hops[index]]
-    const [toMeet, met] = [to?.cookies ?? [], is?.cookies ?? []]
-    const at = [...toMeet, ...met].findIndex((_, flow) => toMeet[flow] !== met[flow])
-    const [expected, found] = [toMeet[at], met[at]]
-    const alike =
-      to && is && to.host === is.host && to.device === is.device && to.action === is.action && expected === undefined && found === undefined
-    if (alike) continue
-    const hop = is ?? to!
-    const object = (expected !== undefined ? ownerOf(expected) : null) ?? (found !== undefined ? ownerOf(found) : null)
-    return { n: hop.n, leg: hop.leg, host: hop.host, device: hop.device, object, message: partingWords(to, is, object) }
-  }
-  const { n, leg, host, device } = live.hops.at(-1) ?? simulated.hops.at(-1)!
-  return { n, leg, host, device, object: null, message: `It is to be ${words(simulated)} and is ${words(live)}.` }
-}
-
-/**
- * A live trace that is dropped where it should not be is dropped for what is missing or altered there, whatever the flow says that it came
- * to instead.
- */
-export function blameParting(live: TraceResult, parting: Parting | null): TraceResult {
-  if (!parting || !live.drop || live.drop.host !== parting.host || parting.device !== 'br-int') return live
-  const { host, device, object, message } = parting
-  const hint = `${message} The agent of ${host} puts that right by itself within seconds; see its events for what it found.`
-  return { ...live, drop: { host, device, reason: 'flow-missing', object: object ?? live.drop.object, hint } }
-}
-
-function partingWords(to: TraceHop | undefined, is: TraceHop | undefined, object: string | null): string {
-  const at = is ?? to!
-  const of = object ? ` Flows of ${object.replace('/', ' ')} are missing or altered there.` : ''
-  if (!to) return `It goes further than it should, to ${at.device} of ${at.host}.${of}`
-  if (!is) return `It does not get to ${at.device} of ${at.host}, where it should.${of}`
-  return `At ${at.device} of ${at.host} it is to be ${to.action} and is ${is.action}.${of}`
-}
-
-function words({ verdict, drop }: { verdict: string; drop: TraceDrop | null }): string {
-  return drop ? `${verdict} (${drop.reason})` : verdict
 }

@@ -2,8 +2,19 @@ import type { Network, Port } from '../../model/network.ts'
 import type { TraceRequest } from '../../model/trace.ts'
 import { HoldfastError } from '../../errors.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../address.ts'
-import { arpRequest, icmpEcho, neighbourSolicitation, tcpSegment, udpDatagram } from '../packet/compose.ts'
+import {
+  arpReply,
+  arpRequest,
+  icmpEcho,
+  neighbourAdvertisement,
+  neighbourSolicitation,
+  tcpSegment,
+  udpDatagram,
+  type End,
+} from '../packet/compose.ts'
 import { buildFrame } from '../packet/build.ts'
+import { fromHex, ip6At } from '../packet/bytes.ts'
+import { parseFrame } from '../packet/parse.ts'
 import { etherTypes, tcpFlags, type Packet } from '../packet/packet.ts'
 
 /** A port with the network that it is in. */
@@ -30,31 +41,37 @@ export function questionFor({ port }: GuestPort, ip: string): Uint8Array {
   return ip.includes(':') ? neighbourSolicitation({ mac: port.mac, ip: port.ip6 ?? '::' }, ip) : arpRequest({ mac: port.mac, ip: port.ip }, ip)
 }
 
-/** Ports, identifiers and sequence numbers of a traced packet: fixed in simulation, drawn for each live trace, so that it is known again. */
+/** Identifiers and sequence numbers of a traced packet: fixed in simulation, drawn for each live trace, so that it is known again. */
 export interface Marks {
   id: number
   seq: number
-  sport: number
 }
 
-export const simulatedMarks: Marks = { id: 0x4846, seq: 1, sport: 40_000 }
+export const simulatedMarks: Marks = { id: 0x4846, seq: 1 }
+
+/** Where none is said: one that systems choose by themselves, the same in every trace, because ACLs may ask for it. */
+const defaultSport = 40_000
 
 /** Smallest packets have a payload to be known by; larger ones are filled up to `sizeBytes`. */
-const payloadBytes = 16
+export const payloadBytes = 16
 
 /**
- * The packet that a request describes, as the sender's own system would make it. `mac`: of the next hop; `payload`: by which it is known again,
- * but not in a SYN, which carries none.
+ * The packet that a request describes, as the sender's own system would make it. `mac`: of the next hop; `payload`: what its payload begins
+ * with, so that it is known again, but not in a SYN, which carries none.
  */
 export function requestedFrame(request: TraceRequest, from: GuestPort, to: string, mac: string, marks: Marks, payload?: Uint8Array): Uint8Array {
-  const { proto } = request
   const source = { mac: request.sourceMac ?? from.port.mac, ip: request.sourceIp ?? addressLike(from.port, to)! }
-  const target = { mac, ip: to }
-  const options = {
-    ...(request.ttl !== undefined && { ttl: request.ttl }),
-    payload: payload !== undefined && proto !== 'tcp' && proto !== 6 ? payload : payloadOf(request, to),
-  }
-  const ports = { sport: request.sport ?? marks.sport, dport: request.dport ?? 0 }
+  return frameBetween(request, source, { mac, ip: to }, marks, payload)
+}
+
+/** The same between any two ends. */
+export function frameBetween(request: TraceRequest, source: End, target: End, marks: Marks, payload: Uint8Array = new Uint8Array()): Uint8Array {
+  const { proto } = request
+  const { ip: to } = target
+  const filled = payloadOf(request, to)
+  filled.set(payload.subarray(0, filled.length))
+  const options = { ...(request.ttl !== undefined && { ttl: request.ttl }), payload: filled }
+  const ports = { sport: request.sport ?? defaultSport, dport: request.dport ?? 0 }
   if (proto === 'icmp' || (proto === 58 && to.includes(':')) || (proto === 1 && !to.includes(':')))
     return icmpEcho(source, target, { id: marks.id, seq: marks.seq }, options)
   if (proto === 'tcp' || proto === 6)
@@ -62,6 +79,21 @@ export function requestedFrame(request: TraceRequest, from: GuestPort, to: strin
   if (proto === 'udp' || proto === 17) return udpDatagram(source, target, ports, options)
   if (proto === 'arp') return to.includes(':') ? neighbourSolicitation(source, to) : arpRequest(source, to)
   return rawFrame(source, target, proto, options)
+}
+
+/** The frame that a request gives, and the address that it is for (empty: none); null where it describes a packet instead. */
+export function givenFrame({ frame }: TraceRequest): { frame: Uint8Array; to: string } | null {
+  if (frame === undefined) return null
+  const bytes = fromHex(frame)
+  const packet = parseFrame(bytes)!
+  return { frame: bytes, to: packet.ip?.dst ?? packet.arp?.tpa ?? '' }
+}
+
+/** Whether something answers such a packet by itself: ICMP echo, a TCP SYN, and questions for a MAC. */
+export function asksForAnswer({ arp, transport }: Packet): boolean {
+  if (arp) return arp.op === 1
+  if (transport?.kind === 'tcp') return transport.flags === tcpFlags.syn
+  return (transport?.kind === 'icmp' && transport.type === 8) || (transport?.kind === 'icmp6' && [128, 135].includes(transport.type))
 }
 
 function payloadOf({ proto, sizeBytes }: TraceRequest, to: string): Uint8Array {
@@ -112,6 +144,21 @@ export function answerTo(packet: Packet, { port }: GuestPort, mac: string): Uint
     return icmpEcho(source, target, { id: transport.rest >>> 16, seq: transport.rest & 0xffff, reply: true }, { payload })
   }
   return null
+}
+
+/** The address that an ARP request or a neighbour solicitation (RFC 4861) asks for; null for any other packet. */
+export function solicitedBy({ arp, transport, payload }: Packet): string | null {
+  if (arp) return arp.op === 1 ? arp.tpa : null
+  return transport?.kind === 'icmp6' && transport.type === 135 && payload.length >= 16 ? ip6At(payload, 0) : null
+}
+
+/** What a guest whose address is asked for answers; null for who is not asked. */
+export function solicitedAnswer(question: Packet, { port }: GuestPort): Uint8Array | null {
+  const asked = solicitedBy(question)
+  if (asked === null || addressLike(port, asked) !== asked) return null
+  const { arp, ip, src } = question
+  const self = { mac: port.mac, ip: asked }
+  return arp ? arpReply(self, { mac: arp.sha, ip: arp.spa }) : neighbourAdvertisement(self, { mac: src, ip: ip!.src })
 }
 
 /** A packet in a few words: `tcp 10.20.1.11:40000 → 10.20.2.11:22`. */

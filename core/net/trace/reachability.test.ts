@@ -37,3 +37,24 @@ it('counts and names the pairs that a change makes and breaks', () => {
   expect(pairs).toHaveLength(2)
   expect(reachabilityChanges(after, before, 100)).toMatchObject({ lost: 8, gained: 0 })
 })
+
+it('names the ACL of the very port, also where others have the same under other names', () => {
+  const own = `
+acls:
+  - {name: own-a, port: web-1, direction: in, priority: 7, match: {proto: tcp, dport: 443}, action: drop}
+  - {name: own-z, port: web-1, direction: out, priority: 7, match: {proto: tcp, dport: 25}, action: drop}
+  - {name: own-b, port: web-2, direction: in, priority: 7, match: {proto: tcp, dport: 443}, action: drop}
+  - {name: own-c, port: db-1, direction: out, priority: 7, match: {proto: tcp, dport: 443}, action: drop}
+`
+  const world = testWorld(shop.replace('\nacls:', own))
+  const answer = reachabilityOf(world, 'shop', { proto: 'tcp', dport: 443 })
+  for (const [from, to, acl] of [
+    ['db-2', 'web-1', 'own-a'],
+    ['db-2', 'web-2', 'own-b'],
+    ['web-1', 'web-2', 'own-b'],
+    ['db-1', 'web-1', 'own-c'],
+  ] as const) {
+    expect(reach(answer, from, to), `${from} to ${to}`).toEqual({ reason: 'acl', object: `acl/${acl}` })
+  }
+  expect(reach(answer, 'web-1', 'db-2')).toEqual({ reason: null, object: null })
+})

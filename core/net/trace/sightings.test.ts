@@ -35,6 +35,7 @@ const inGre = (frame: Uint8Array) =>
 
 describe('a traced packet is known again', () => {
   const payload = fromHex('0011223344556677')
+  const longPayload = new Uint8Array(1200).fill(7)
   const syn = { sport: 40_000, dport: 22, flags: 2, seq: (7 << 16) | 9 }
   it.each<[string, Uint8Array, Mark, string | null]>([
     ['an echo request', icmpEcho(a, b, { id: 7, seq: 9 }), mark('icmp'), 'forward'],
@@ -43,6 +44,12 @@ describe('a traced packet is known again', () => {
     ['a SYN', tcpSegment(a, b, syn), mark('tcp'), 'forward'],
     ['a SYN-ACK', tcpSegment(b, a, { sport: 22, dport: 40_000, flags: 18, ack: syn.seq + 1 }), mark('tcp'), 'return'],
     ['a reset', tcpSegment(b, a, { sport: 22, dport: 40_000, flags: 20, ack: syn.seq + 1 }), mark('tcp'), 'return'],
+    [
+      'an answer to a SYN that carried data',
+      tcpSegment(b, a, { sport: 22, dport: 40_000, flags: 20, ack: syn.seq + 1 + 1400 }),
+      mark('tcp'),
+      'return',
+    ],
     ['not another connection', tcpSegment(a, b, { ...syn, seq: 5 }), mark('tcp'), null],
     ['a datagram by its payload', udpDatagram(a, b, { sport: 1, dport: 2 }, { payload }), mark('udp', { payload: toHex(payload) }), 'forward'],
     ['not another datagram', udpDatagram(a, b, { sport: 1, dport: 2 }), mark('udp', { payload: toHex(payload) }), null],
@@ -52,6 +59,12 @@ describe('a traced packet is known again', () => {
       'the ICMP error about it',
       buildIcmpError(icmpEcho(a, b, { id: 7, seq: 9 }), { kind: 'ttl' }, { mac: b.mac, ip4: '10.20.1.1' })!,
       mark('icmp'),
+      'error',
+    ],
+    [
+      'the ICMP error that quotes only the beginning of it',
+      buildIcmpError(udpDatagram(a, b, { sport: 1, dport: 2 }, { payload: longPayload }), { kind: 'ttl' }, { mac: b.mac, ip4: '10.20.1.1' })!,
+      mark('udp', { payload: toHex(longPayload.subarray(0, 16)) }),
       'error',
     ],
     [

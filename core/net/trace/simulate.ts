@@ -1,16 +1,32 @@
 import { HoldfastError } from '../../errors.ts'
-import type { TraceDrop, TraceRequest, TraceResult } from '../../model/trace.ts'
+import type { TraceDrop, TraceHop, TraceRequest, TraceResult } from '../../model/trace.ts'
 import type { DropReason } from '../../model/trace.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../address.ts'
+import { answerError } from '../compile/error-answer.ts'
 import { switchPorts } from '../compile/tables.ts'
 import { StatefulConntrack } from '../openflow/conntrack.ts'
-import { runPipeline, type Output } from '../openflow/pipeline.ts'
+import { runPipeline, type Output, type Tunnel } from '../openflow/pipeline.ts'
 import type { Step } from '../openflow/step.ts'
+import { broadcastMac, groupMac } from '../packet/compose.ts'
 import { parseFrame } from '../packet/parse.ts'
 import type { Packet } from '../packet/packet.ts'
 import { allowAnyway, hintOf } from './hints.ts'
+import { isHostSender, traceFromHost } from './from-host.ts'
 import { explainSteps, HopList } from './hops.ts'
-import { addressLike, answerTo, askedFor, describe, questionFor, requestedFrame, simulatedMarks, type GuestPort, type Marks } from './packets.ts'
+import {
+  addressLike,
+  answerTo,
+  askedFor,
+  describe,
+  givenFrame,
+  questionFor,
+  requestedFrame,
+  simulatedMarks,
+  solicitedAnswer,
+  solicitedBy,
+  type GuestPort,
+  type Marks,
+} from './packets.ts'
 import { passUnderlay } from './underlay.ts'
 import { unknownHost, type Connections, type World } from './world.ts'
 
@@ -29,20 +45,31 @@ const maxTunnels = 4
  * that there is not and `bad-input` for an address that is none.
  */
 export function traceSimulated(world: World, request: TraceRequest): TraceResult {
-  return new Simulation(world, request).run()
+  return isHostSender(request) ? traceFromHost(world, request).path : new Simulation(world, request, { marks: simulatedMarks }).run()
 }
 
-/** The frame that a live trace puts in, and what it is known by again. */
-export interface PreparedTrace {
-  from: GuestPort
-  /** Address that is meant. */
-  to: string
+/** One run of a frame through a host's pipeline, at a hop of the trace. */
+export interface PipelineRun {
+  hop: TraceHop
+  inPort: number
+  tunnel?: Tunnel
   frame: Uint8Array
 }
 
-/** What the sender of a request would send, with other marks than a simulated trace; null when it would not get to know whom to send it to. */
-export function prepareTrace(world: World, request: TraceRequest, marks: Marks, payload: Uint8Array): PreparedTrace | null {
-  return new Simulation(world, request).prepare(marks, payload)
+/** A trace with what of it a live one puts in and asks the switches about. */
+export interface PreparedTrace {
+  path: TraceResult
+  /** What the sender sends; null when it does not get to know whom to send it to. */
+  frame: Uint8Array | null
+  runs: readonly PipelineRun[]
+}
+
+/** A simulated trace of a packet with these marks. Throws as `traceSimulated` does. */
+export function prepareTrace(world: World, request: TraceRequest, marks: Marks, payload: Uint8Array): PreparedTrace {
+  if (isHostSender(request)) return traceFromHost(world, request, marks, payload)
+  const simulation = new Simulation(world, request, { marks, payload })
+  const path = simulation.run()
+  return { path, frame: simulation.frame, runs: simulation.runs }
 }
 
 class Simulation {
@@ -50,15 +77,22 @@ class Simulation {
   readonly #request: TraceRequest
   readonly #hops = new HopList()
   readonly #connections: Connections = new Map()
+  readonly #marks: Marks
+  readonly #payload: Uint8Array | undefined
+  readonly runs: PipelineRun[] = []
+  frame: Uint8Array | null = null
 
-  constructor(world: World, request: TraceRequest) {
+  constructor(world: World, request: TraceRequest, { marks, payload }: { marks: Marks; payload?: Uint8Array }) {
     this.#world = world
     this.#request = request
+    this.#marks = marks
+    this.#payload = payload
   }
 
   run(): TraceResult {
     const from = this.#guest(this.#request.from)
-    const to = this.#destination(from)
+    const given = givenFrame(this.#request)
+    const to = given?.to ?? this.#destination(from)
     const sender = this.#world.hosts.get(from.port.host) ?? unknownHost
     const ready = this.#hops.add({
       kind: 'virtual',
@@ -72,17 +106,13 @@ class Simulation {
     const early = this.#beforeSending(from, sender)
     if (early) return this.#dropped(early)
 
-    const arp = this.#request.proto === 'arp'
-    const asked = arp ? to : askedFor(from, to)
-    if (asked === null) {
-      return this.#dropped(this.#drop('no-route', from.port.host, from.port.name, `network/${from.network.name}`, `to ${to}`))
-    }
-    const resolved = arp ? { mac: from.port.mac } : this.#resolve(from, asked)
-    if ('drop' in resolved) return this.#dropped(resolved.drop)
-    const frame = requestedFrame(this.#request, from, to, resolved.mac, simulatedMarks)
+    const found = given ?? this.#compose(from, to)
+    if ('drop' in found) return this.#dropped(found.drop)
+    const { frame } = found
+    this.frame = frame
     const packet = parseFrame(frame)!
     ready.detail = describe(packet)
-    const there = this.#follow(from, frame)
+    const there = solicitedBy(packet) === null ? this.#follow(from, frame) : this.#ask(from, frame, this.#hops)
     if (there.type === 'dropped') return this.#dropped(there.drop)
     if (there.type === 'answered') {
       this.#hops.leg = 'return'
@@ -92,18 +122,18 @@ class Simulation {
     return this.#answer(from, there.to, packet, there.frame)
   }
 
-  prepare(marks: Marks, payload: Uint8Array): PreparedTrace | null {
-    const from = this.#guest(this.#request.from)
-    const to = this.#destination(from)
-    const asked = this.#request.proto === 'arp' ? to : askedFor(from, to)
-    if (asked === null) return null
-    const resolved = this.#request.proto === 'arp' ? { mac: from.port.mac } : this.#resolve(from, asked)
-    if ('drop' in resolved) return null
-    return {
-      from,
-      to,
-      frame: requestedFrame(this.#request, from, to, resolved.mac, marks, this.#request.sizeBytes === undefined ? payload : undefined),
+  /** What the sender's own system sends, once it knows the MAC of the next hop. */
+  #compose(from: GuestPort, to: string): { frame: Uint8Array } | { drop: TraceDrop } {
+    const arp = this.#request.proto === 'arp'
+    const asked = arp || groupOf(from, to) !== null ? to : askedFor(from, to)
+    if (asked === null) return { drop: this.#drop('no-route', from.port.host, from.port.name, `network/${from.network.name}`, `to ${to}`) }
+    const resolved = arp ? { mac: from.port.mac } : this.#resolve(from, asked)
+    if ('drop' in resolved) {
+      // All that its system sends is the question.
+      this.frame = questionFor(from, asked)
+      return resolved
     }
+    return { frame: requestedFrame(this.#request, from, to, resolved.mac, this.#marks, this.#payload) }
   }
 
   /** The way back, for packets that a system answers by itself. */
@@ -112,6 +142,8 @@ class Simulation {
     const arrived = parseFrame(frame)
     const asked = arrived?.ip ? askedFor(to, arrived.ip.src) : null
     if (!arrived || !answerTo(arrived, to, from.port.mac)) {
+      if (arrived && solicitedBy(arrived) !== null)
+        return this.#dropped(this.#drop('arp-unanswered', from.port.host, 'br-int', `network/${from.network.name}`, describe(sent)))
       // Nobody answers UDP, nor what is for no address of the guest that got it.
       if (sent.ip && routesFor(to, sent.ip.dst))
         return this.#unknown(`It was handed to ${to.port.name}, which routes on to ${sent.ip.dst}. What that guest does with it cannot be observed.`)
@@ -124,15 +156,7 @@ class Simulation {
     if (!resolved) return this.#dropped(this.#drop('no-route', to.port.host, to.port.name, `network/${to.network.name}`, describe(arrived)))
     if ('drop' in resolved) return this.#dropped(resolved.drop)
     const answer = answerTo(arrived, to, resolved.mac)!
-    this.#hops.add({
-      kind: 'virtual',
-      host: to.port.host,
-      device: to.port.name,
-      out: 'br-int',
-      action: 'sent',
-      detail: describe(parseFrame(answer)!),
-      objects: [`port/${to.port.name}`],
-    })
+    this.#sends(to, answer)
     const back = this.#follow(to, answer)
     if (back.type === 'dropped') return this.#dropped(back.drop)
     if (back.type === 'delivered') {
@@ -172,17 +196,34 @@ class Simulation {
     return null
   }
 
+  /** A question for a MAC, answered by flows or by the guest whose address it asks for. */
+  #ask(guest: GuestPort, question: Uint8Array, hops: HopList): Ending {
+    const there = this.#follow(guest, question, hops)
+    if (there.type !== 'delivered') return there
+    const answer = solicitedAnswer(parseFrame(there.frame)!, there.to)
+    if (!answer) return there
+    this.#received(there.to, there.frame, hops)
+    hops.leg = 'return'
+    this.#sends(there.to, answer, hops)
+    const back = this.#follow(there.to, answer, hops)
+    return back.type === 'delivered' && back.to.port.name === guest.port.name ? { type: 'answered', frame: back.frame } : back
+  }
+
   /** The MAC for an address, as a guest learns it. Its question leaves no hops unless it is what fails. */
   #resolve(guest: GuestPort, ip: string): { mac: string } | { drop: TraceDrop } {
+    const group = groupOf(guest, ip)
+    if (group !== null) return { mac: group }
     const question = questionFor(guest, ip)
     const hops = new HopList()
-    const ending = this.#follow(guest, question, hops)
+    const ending = this.#ask(guest, question, hops)
     if (ending.type === 'answered') return { mac: parseFrame(ending.frame)!.src }
-    if (ending.type === 'delivered' && addressLike(ending.to.port, ip) === ip) return { mac: ending.to.port.mac }
-    for (const hop of hops.hops) this.#hops.add({ ...hop, n: this.#hops.hops.length + 1, leg: this.#hops.leg })
+    this.#hops.append(hops)
     if (ending.type === 'dropped' && ending.drop.reason !== 'unknown-destination') return { drop: ending.drop }
     const what = describe(parseFrame(question)!)
-    return { drop: this.#drop('arp-unanswered', guest.port.host, 'br-int', `network/${guest.network.name}`, what) }
+    // Nobody answers for the gateway of a network that no router is attached to.
+    const gateway = ip === guest.network.gateway || ip === guest.network.gateway6
+    const reason = gateway && !this.#world.index.routerOf.has(guest.network.name) ? 'no-route' : 'arp-unanswered'
+    return { drop: this.#drop(reason, guest.port.host, 'br-int', `network/${guest.network.name}`, what) }
   }
 
   #follow(from: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): Ending {
@@ -211,15 +252,23 @@ class Simulation {
       action: 'forwarded',
       ...explainSteps(steps, this.#world.owners),
     })
+    this.runs.push({ hop, inPort: entry.inPort, ...(entry.tunnel && { tunnel: entry.tunnel }), frame })
     const packet = parseFrame(frame)
     const what = packet ? describe(packet) : 'a frame'
-    let failure: Ending | null = null
+    const start = hops.hops.length
+    let best: { ending: Ending; rank: number; hops: TraceHop[]; hop: { out: string | null; action: string } } | null = null
     for (const output of outputs) {
       const ending = this.#leave(host, entry, output, hop, hops, steps, what, tunnels)
-      if (ending.type !== 'dropped') return ending
-      failure ??= ending
+      const branch = hops.hops.splice(start)
+      const rank = rankOf(ending)
+      if (!best || rank > best.rank) best = { ending, rank, hops: branch, hop: { out: hop.out, action: hop.action } }
+      if (rank === highestRank) break
     }
-    if (failure) return failure
+    if (best) {
+      hops.hops.push(...best.hops)
+      Object.assign(hop, best.hop)
+      return best.ending
+    }
     hop.action = 'dropped'
     return { type: 'dropped', drop: this.#explainDrop(host, steps, what) }
   }
@@ -240,7 +289,10 @@ class Simulation {
       return { type: 'answered', frame: output.frame }
     }
     if (output.port === switchPorts.error) {
-      hop.action = 'refused'
+      // Whether the sender gets to know why is up to the ACLs that its error meets.
+      const error = answerError(output.frame)
+      const back = error && this.#run(host, { inPort: output.port, inName: 'hf-icmp' }, error, new HopList(), maxTunnels)
+      hop.action = back?.type === 'delivered' ? 'refused' : 'dropped'
       hop.out = 'hf-icmp'
       return { type: 'dropped', drop: this.#explainDrop(host, steps, what) }
     }
@@ -297,10 +349,16 @@ class Simulation {
     return { host, device, reason, object, hint: hintOf({ reason, host, device, object, packet }) }
   }
 
-  #received({ port }: GuestPort, frame: Uint8Array): void {
+  /** A guest's own system sends an answer. */
+  #sends({ port: { host, name } }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
+    const detail = describe(parseFrame(frame)!)
+    hops.add({ kind: 'virtual', host, device: name, out: 'br-int', action: 'sent', detail, objects: [`port/${name}`] })
+  }
+
+  #received({ port }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
     const packet = parseFrame(frame)
     const detail = packet ? describe(packet) : ''
-    this.#hops.add({ kind: 'virtual', host: port.host, device: port.name, in: 'br-int', action: 'received', detail, objects: [`port/${port.name}`] })
+    hops.add({ kind: 'virtual', host: port.host, device: port.name, in: 'br-int', action: 'received', detail, objects: [`port/${port.name}`] })
   }
 
   #delivered(): TraceResult {
@@ -343,8 +401,24 @@ class Simulation {
   }
 }
 
+const highestRank = 2
+
+/** How much an ending tells of a packet that was copied: of a question, that it came to whom it is for. */
+function rankOf(ending: Ending): number {
+  if (ending.type === 'dropped') return 0
+  if (ending.type === 'answered') return highestRank
+  const packet = parseFrame(ending.frame)
+  return packet && solicitedBy(packet) !== null && !solicitedAnswer(packet, ending.to) ? 1 : highestRank
+}
+
 function isMany(mac: string): boolean {
   return (parseInt(mac.slice(0, 2), 16) & 1) === 1
+}
+
+/** The MAC of a multicast or broadcast address, the subnet's own included; null for an address of one system. */
+function groupOf({ network }: GuestPort, ip: string): string | null {
+  const last = ip.includes(':') ? null : parseCidr(network.subnet)!.last
+  return last !== null && parseIp(ip)!.value === last ? broadcastMac : groupMac(ip)
 }
 
 /** Whether a guest forwards for an address, by what its port may send. */

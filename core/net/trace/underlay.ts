@@ -15,15 +15,12 @@ export interface TunnelPassage {
   frameBytes: number
 }
 
-type Ending = { host: string; device: string; reason: DropReason; object: string } | null
+/** What stops a packet on the underlay. */
+export type Stop = { host: string; device: string; reason: DropReason; object: string | null }
 
-/**
- * The way of a tunnel's packet from NIC to NIC, as cables are known from LLDP. Where the two hosts hang on different switches, what joins
- * these cannot be seen from hosts: the second switch is inferred. Answers what stops it, or null.
- */
-export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }: TunnelPassage, hops: HopList): Ending {
+/** The way of a tunnel's packet from host to host. Answers what stops it, or null. */
+export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }: TunnelPassage, hops: HopList): Stop | null {
   const [near, far] = [world.hosts.get(from) ?? unknownHost, world.hosts.get(to) ?? unknownHost]
-  const outerBytes = frameBytes + tunnelOverheadBytes[tunnel]
   hops.add({
     kind: 'virtual',
     host: from,
@@ -33,9 +30,32 @@ export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }
     action: 'encapsulated',
     detail: `${tunnel.toUpperCase()}, VNI ${vni}, to ${to}`,
   })
-  const nearNic = near.nic?.name ?? 'tenant'
-  if (near.nic && outerBytes > near.nic.mtuBytes) return { host: from, device: nearNic, reason: 'mtu', object: `nic/${from}/${nearNic}` }
-  const outgoing = hops.add({ kind: 'physical', host: from, device: nearNic, in: tunnel, action: 'sent', detail: `${outerBytes} bytes` })
+  const stopped = passWire(world, { from, to, bytes: frameBytes + tunnelOverheadBytes[tunnel], inside: tunnel }, hops)
+  if (stopped) return stopped
+  if (far.switchState === 'down') return { host: to, device: 'br-int', reason: 'switch-down', object: `forwarding/${to}` }
+  hops.add({ kind: 'virtual', host: to, device: tunnel, in: far.nic?.name ?? 'tenant', out: 'br-int', action: 'decapsulated', detail: `VNI ${vni}` })
+  return null
+}
+
+/** A packet between two hosts: length of the IP packet, and the device on the inside of both NICs. */
+export interface WirePassage {
+  from: string
+  to: string
+  bytes: number
+  inside: string
+}
+
+/**
+ * From NIC to NIC, as cables are known from LLDP. Where the two hosts hang on different switches, what joins these cannot be seen from
+ * hosts: the second switch is inferred. Answers what stops it, or null.
+ */
+export function passWire(world: World, { from, to, bytes, inside }: WirePassage, hops: HopList): Stop | null {
+  const [near, far] = [world.hosts.get(from) ?? unknownHost, world.hosts.get(to) ?? unknownHost]
+  const [nearNic, farNic] = [near.nic?.name ?? 'tenant', far.nic?.name ?? 'tenant']
+  const detail = `${bytes} bytes`
+  if (near.nic?.state === 'missing') return { host: from, device: nearNic, reason: 'nic-missing', object: `nic/${from}/${nearNic}` }
+  if (near.nic && bytes > near.nic.mtuBytes) return { host: from, device: nearNic, reason: 'mtu', object: `nic/${from}/${nearNic}` }
+  const outgoing = hops.add({ kind: 'physical', host: from, device: nearNic, in: inside, action: 'sent', detail })
   if (near.nic?.state === 'down') return { host: from, device: nearNic, reason: 'link-down', object: linkOf(from, nearNic, near.cable) }
   for (const [index, end] of [near.cable, far.cable].entries()) {
     if (!end || (index === 1 && end.switch === near.cable?.switch)) continue
@@ -52,21 +72,51 @@ export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }
       detail: index === 0 ? `in at ${end.port}` : `out at ${end.port}`,
     })
   }
-  const farNic = far.nic?.name ?? 'tenant'
+  if (far.nic?.state === 'missing') return { host: to, device: farNic, reason: 'nic-missing', object: `nic/${to}/${farNic}` }
   if (far.nic?.state === 'down') return { host: to, device: farNic, reason: 'link-down', object: linkOf(to, farNic, far.cable) }
   if (far.state === 'down') return { host: to, device: farNic, reason: 'host-down', object: `host/${to}` }
-  hops.add({
-    kind: 'physical',
-    host: to,
-    device: farNic,
-    in: far.cable?.port ?? null,
-    out: tunnel,
-    action: 'received',
-    detail: `${outerBytes} bytes`,
-  })
-  if (far.switchState === 'down') return { host: to, device: 'br-int', reason: 'switch-down', object: `forwarding/${to}` }
-  hops.add({ kind: 'virtual', host: to, device: tunnel, in: farNic, out: 'br-int', action: 'decapsulated', detail: `VNI ${vni}` })
-  return null
+  const silent = silentLink(world, from, to)
+  if (silent) return silent
+  hops.add({ kind: 'physical', host: to, device: farNic, in: far.cable?.port ?? null, out: inside, action: 'received', detail })
+  // What is larger than the NIC takes is not taken in.
+  return far.nic && bytes > far.nic.mtuBytes ? { host: to, device: farNic, reason: 'mtu', object: `nic/${to}/${farNic}` } : null
+}
+
+/**
+ * Where heartbeats of two hosts are lost though both NICs have a carrier: the cable at which they must be, by who still hears whom. A host
+ * that not even its neighbours on the same switch hear is cut off at its own port; where both ends are heard by such neighbours, it is
+ * what joins the switches. Null where heartbeats pass, or nobody fresh says.
+ */
+export function silentLink(world: World, from: string, to: string): Stop | null {
+  if (passes(world, from, to) !== false) return null
+  const [near, far] = [world.hosts.get(from)!, world.hosts.get(to)!]
+  const silent = { reason: 'link-silent' as const }
+  const ends = [to, from].map((name) => ({ name, state: world.hosts.get(name)!, heard: heardOnItsSwitch(world, name) }))
+  const cut = ends.find(({ heard }) => heard === false)
+  if (cut) {
+    const { cable, nic } = cut.state
+    return { ...silent, host: cable!.switch, device: cable!.port, object: linkOf(cut.name, nic?.name ?? 'tenant', cable) }
+  }
+  if (!near.cable || !far.cable || near.cable.switch === far.cable.switch)
+    return { ...silent, host: from, device: near.nic?.name ?? 'tenant', object: null }
+  const [a, b] = [near.cable.switch, far.cable.switch]
+  const object = ends.every(({ heard }) => heard === true) ? `link/${[a, b].sort().join('--')}` : null
+  return { ...silent, host: a, device: a, object }
+}
+
+/** Whether heartbeats pass between two hosts, in any direction; null: not known. */
+function passes({ hosts }: World, a: string, b: string): boolean | null {
+  const words = [hosts.get(a)?.hears.get(b), hosts.get(b)?.hears.get(a)]
+  return words.includes('up') ? true : words.every((word) => word === 'down') ? false : null
+}
+
+/** Whether any other host on a host's own switch hears it; null where there is none that could. */
+function heardOnItsSwitch(world: World, name: string): boolean | null {
+  const cable = world.hosts.get(name)?.cable
+  const words = [...world.hosts]
+    .filter(([other, { cable: end, state }]) => other !== name && cable && end?.switch === cable.switch && state === 'up')
+    .map(([other]) => passes(world, name, other))
+  return words.includes(true) ? true : words.includes(false) ? false : null
 }
 
 /** A link by both its ends, as core/topology names it. */

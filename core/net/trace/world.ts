@@ -13,14 +13,18 @@ export interface SwitchEnd {
 /** What is known of a host beside its flows. What nobody said is null, and assumed to be as it should. */
 export interface HostState {
   state: LiveState
-  /** The NIC that carries tunnels. */
-  nic: { name: string; state: LiveState; mtuBytes: number } | null
+  /** The NIC that carries tunnels. `missing`: the host has none of this name any more. */
+  nic: { name: string; state: LiveState | 'missing'; mtuBytes: number; mac: string } | null
   /** Where that NIC's cable ends. */
   cable: SwitchEnd | null
   /** Whether the virtual switch forwards. */
   switchState: 'up' | 'degraded' | 'down' | null
   /** Ports that have no device, or one without a carrier. */
   portsDown: ReadonlySet<string>
+  /** How it hears the other hosts' heartbeats on the plane that carries tunnels. */
+  hears: ReadonlyMap<string, LiveState>
+  /** Revision of the virtual network that it has in place. */
+  revision: number | null
 }
 
 /** All that a simulated trace goes by. */
@@ -30,9 +34,19 @@ export interface World {
   /** The flows of a host. */
   tablesOf(host: string): FlowTables
   hosts: ReadonlyMap<string, HostState>
+  /** Of the virtual network that this is about; null: it is a plan. */
+  revision: number | null
 }
 
 /** Connections that a trace makes, by host; they begin as nothing is known of any. */
 export type Connections = Map<string, StatefulConntrack>
 
-export const unknownHost: HostState = { state: 'unknown', nic: null, cable: null, switchState: null, portsDown: new Set() }
+export const unknownHost: HostState = {
+  state: 'unknown',
+  nic: null,
+  cable: null,
+  switchState: null,
+  portsDown: new Set(),
+  hears: new Map(),
+  revision: null,
+}

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../core/sim/env.ts'
+import { seededRandom } from '../core/sim/env.ts'
 
 /** Random choices from a seed. */
 export class Chance {
