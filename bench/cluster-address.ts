@@ -3,7 +3,8 @@ import { labCapture, labFault, type LabDescription, type LabFault } from '../lab
 import { planOf, runningLab } from '../lab/state.ts'
 import type { Bench, BenchContext, BenchRow } from './bench.ts'
 import { EchoProber } from './echo-prober.ts'
-import { percentile, withLabCluster, type LabCluster } from './lab-cluster.ts'
+import { withLabCluster, type LabCluster } from './lab-cluster.ts'
+import { percentile } from './statistics.ts'
 
 const labName = `address-${process.pid}`
 const goalMs = 3000

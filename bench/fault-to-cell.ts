@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Plane } from '../core/model/common.ts'
 import { labFault } from '../lab/lab.ts'
 import type { Bench, BenchContext, BenchRow } from './bench.ts'
-import { percentile, withLabCluster, type LabCluster } from './lab-cluster.ts'
+import { withLabCluster, type LabCluster } from './lab-cluster.ts'
+import { percentile } from './statistics.ts'
 
 const labName = `cell-${process.pid}`
 const goalMs = 1000

@@ -3,7 +3,23 @@ import type { Bench } from './bench.ts'
 import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
 import inventory from './inventory.ts'
+import networkChange from './network-change.ts'
+import networkCompile from './network-compile.ts'
+import reachability from './reachability.ts'
+import trace from './trace.ts'
+import topologyFrames from './topology-frames.ts'
 import underLoad from './under-load.ts'
 
 /** Every measurement, in the order of `bench -- list`. */
-export const benches: Bench[] = [clusterAddress, faultToCell, underLoad, inventory, agentAtRest]
+export const benches: Bench[] = [
+  clusterAddress,
+  faultToCell,
+  underLoad,
+  inventory,
+  agentAtRest,
+  networkCompile,
+  networkChange,
+  trace,
+  reachability,
+  topologyFrames,
+]

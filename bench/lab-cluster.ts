@@ -8,7 +8,7 @@ import { labUpFull } from '../src-main/deploy/lab.ts'
 import { createServices } from '../src-main/main.ts'
 import type { Services } from '../src-main/services.ts'
 
-/** A cluster of three on hosts of its own, with a laptop that watches it. */
+/** A cluster on hosts of its own, with a laptop that watches it. */
 export interface LabCluster {
   lab: LabDescription
   services: Services
@@ -18,34 +18,28 @@ export interface LabCluster {
 }
 
 /** Brings one up, hands it to `use`, and removes every trace of it. */
-export async function withLabCluster<T>(name: string, log: (line: string) => void, use: (cluster: LabCluster) => Promise<T>): Promise<T> {
+export async function withLabCluster<T>(name: string, log: (line: string) => void, use: (cluster: LabCluster) => Promise<T>, hosts = 3): Promise<T> {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
   try {
     await using services = await createServices({ home })
-    log(`Bringing up a cluster of three (lab ${name})`)
-    await labUpFull(services, { name, hosts: 3, onStep: () => undefined })
+    log(`Bringing up a cluster of ${hosts} hosts (lab ${name})`)
+    await labUpFull(services, { name, hosts, onStep: () => undefined })
     const lab = await labDescription({ name })
     const status = () => services.status(lab.clusterName)
-    return await use({ lab, services, status, settled: () => settled(status) })
+    return await use({ lab, services, status, settled: () => settled(status, hosts) })
   } finally {
     await labDown({ name })
     await rm(home, { recursive: true, force: true })
   }
 }
 
-async function settled(status: () => Promise<Status>): Promise<Status> {
+async function settled(status: () => Promise<Status>, hosts: number): Promise<Status> {
   for (const deadline = Date.now() + 60_000; ; await sleep(200)) {
     const now = await status()
     const well = now.hosts.every(
       (host) => host.state === 'up' && Object.values(host.planes).every((peers) => Object.values(peers ?? {}).every((state) => state === 'up')),
     )
-    if (well && now.cluster.leader !== null && now.cluster.quorum && now.hosts.length === 3) return now
+    if (well && now.cluster.leader !== null && now.cluster.quorum && now.hosts.length === hosts) return now
     if (Date.now() > deadline) throw new Error(`The cluster did not settle: ${JSON.stringify(now)}`)
   }
-}
-
-/** The value below which a share of the sorted values lies (nearest rank). */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN
 }

@@ -14,6 +14,7 @@ import { desktopRouter } from './desktop/router.ts'
 import { Views } from './desktop/views.ts'
 import { Inventory } from './inventory/inventory.ts'
 import { Notices } from './inventory/notices.ts'
+import { CaptureService } from './network/capture-service.ts'
 import { NetworkService } from './network/network-service.ts'
 import { TraceService } from './network/trace-service.ts'
 import { Records } from './records/records.ts'
@@ -78,6 +79,8 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
 
   const traces = new TraceService({ inventory, live, clusters, network, views })
 
+  const captures = new CaptureService({ inventory, clusters, audit, network })
+
   const tellDamage = (type: string, what: string) => (movedTo: string) => {
     const context = contexts.currentName()
     const message = `${what} was damaged and has been made anew. The damaged file is kept as ${movedTo}`
@@ -86,7 +89,25 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
   inventory.onCorrupt(tellDamage('inventory-corrupt', 'The inventory on this laptop'))
   records.onCorrupt(tellDamage('records-corrupt', 'The file of tasks and audit records on this laptop'))
 
-  const parts = { home, contexts, secrets, vault, inventory, records, audit, tasks, live, views, pool, clusters, hosts, terminals, network, traces }
+  const parts = {
+    home,
+    contexts,
+    secrets,
+    vault,
+    inventory,
+    records,
+    audit,
+    tasks,
+    live,
+    views,
+    pool,
+    clusters,
+    hosts,
+    terminals,
+    network,
+    traces,
+    captures,
+  }
   const router = desktopRouter(parts)
   const desktop = createRouterClient(router, {
     interceptors: [

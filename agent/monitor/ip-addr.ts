@@ -11,8 +11,8 @@ const linkSchema = z.object({
   addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number().optional() })).default([]),
 })
 
-/** The virtual switch's own devices, agent/network: a port's cable and the error port. The network module tells of them. */
-const virtualPort = /^hf(\d+|-icmp)$/
+/** The virtual switch's own devices, agent/network: a port's cable, the error port, the copy of its packets. The network module tells of them. */
+const virtualPort = /^hf(\d+|-icmp|-mirror\d)$/
 
 /** Which planes a host is on, by its configuration. */
 export interface PlaneConfig {

@@ -67,21 +67,27 @@ export class Desired implements Disposable {
    */
   async apply(
     text: string,
-    options: { prune: boolean; revision?: number | undefined; hosts: readonly string[] },
+    options: { prune: boolean; revision?: number | undefined; hosts: () => Promise<string[]> },
   ): Promise<{ revision: number; changes: Change[] }> {
     const declaration = parseDeclaration(text)
-    const { store } = this.#options
     for (let attempt = 0; attempt < 5; attempt++) {
-      const stored = await store.get(networkKeys.desired)
-      const at = stored?.revision ?? 0
+      const [{ network, revision: at }, hosts] = await Promise.all([this.#stored(), options.hosts()])
       if (options.revision !== undefined && options.revision !== at) throw changedMeanwhile(options.revision, at)
-      const { next, changes } = planNetwork(stored ? await decodeNetwork(stored.value) : emptyVirtualNetwork, declaration, options)
+      const { next, changes } = planNetwork(network, declaration, { prune: options.prune, hosts })
       if (changes.length === 0) return { revision: at, changes }
       const put = { put: networkKeys.desired, value: await encodeNetwork(next) }
-      const { done, revision } = await store.change([{ key: networkKeys.desired, revision: at }], [put])
+      const { done, revision } = await this.#options.store.change([{ key: networkKeys.desired, revision: at }], [put])
       if (done) return { revision, changes }
     }
     throw new HoldfastError('busy', 'The virtual network is being changed by others all the time', 'Try again.')
+  }
+
+  /** The network as it is stored now. What was seen of it already is not read again. */
+  async #stored(): Promise<{ network: VirtualNetwork; revision: number }> {
+    const stored = await this.#options.store.get(networkKeys.desired)
+    if (!stored) return { network: emptyVirtualNetwork, revision: 0 }
+    if (stored.revision === this.#revision && this.unreadable === null) return { network: this.#network, revision: this.#revision }
+    return { network: await decodeNetwork(stored.value), revision: stored.revision }
   }
 
   /** Resolves when anything is changed, or after `limitMs`. */

@@ -1,27 +1,27 @@
 import { join } from 'node:path'
 import type { Env } from '../../core/env.ts'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
-import type { Forwarding, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
-import { compileHost } from '../../core/net/compile/compile.ts'
+import type { Forwarding, Network, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
-import { indexNetwork } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
 import { tunnelMacOf } from '../../core/net/trace/build-world.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { FlowCompiler } from './flow-compiler.ts'
 import { Guests } from './guests.ts'
-import { deviceOf, guestsOf, portsDown } from './local-ports.ts'
+import { deviceOf, guestsOf, pluggedPorts, portsDown } from './local-ports.ts'
 import type { Takeover } from './switch/keeper-status.ts'
-import { VirtualSwitch, type Drift } from './switch/virtual-switch.ts'
-import { findUnderlay, type Underlay } from './underlay.ts'
+import { portsText } from './switch/ovs-instance.ts'
+import { VirtualSwitch, type Drift, type SwitchPort } from './switch/virtual-switch.ts'
+import { findUnderlay, underlayOf, type Underlay } from './underlay.ts'
 
 const firstRetryMs = 500
 const longestRetryMs = 10_000
 
-/** How soon a guest that went away is told of. */
+/** How soon a guest that came or went is noticed. */
 const carrierPeriodMs = 1000
 
 /** What is to be in place. */
@@ -45,9 +45,15 @@ export interface ForwarderOptions {
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #guests: Guests
+  readonly #compiler: FlowCompiler
   readonly switch: VirtualSwitch
   #wanted: Wanted | null = null
   #dirty = false
+  /** Whether the next pass compares what is in place, too, instead of trusting that nobody has touched it. */
+  #verifying = true
+  #underlay: Underlay | null = null
+  /** `portsText` of the last pass. */
+  #plugged = ''
   #working: Promise<void> | null = null
   #stopped = true
   #retryMs = firstRetryMs
@@ -61,6 +67,7 @@ export class Forwarder {
     this.#options = options
     const { paths } = options
     this.#guests = new Guests(paths.run)
+    this.#compiler = new FlowCompiler(options.config.host)
     const extension = import.meta.filename.endsWith('.ts') ? 'keeper/main.ts' : 'keeper.mjs'
     this.switch = new VirtualSwitch({ run: paths.run, log: paths.log, keeperProgram: join(import.meta.dirname, extension) })
   }
@@ -78,17 +85,18 @@ export class Forwarder {
       this.switch.watch(
         (status) => {
           if (status.lastTakeover) this.#sawTakeover(status.lastTakeover)
-          this.look()
+          this.verify()
         },
         (cause) => logger.error('the keeper of the switch could not be started', { cause }),
       ),
       env.every(carrierPeriodMs, () => {
         if (!this.#last || !this.#wanted) return
+        if (portsText(this.#pluggedPorts(this.#wanted)) !== this.#plugged) this.look()
         const { changedAtMs: _changedAtMs, ...last } = this.#last
         this.#report({ ...last, portsDown: portsDown(this.#wanted.network, config.host) })
       }),
     ]
-    this.look()
+    this.verify()
   }
 
   /** Stops acting, when the pass that runs is over; what is in place stays. */
@@ -104,7 +112,13 @@ export class Forwarder {
     this.look()
   }
 
-  /** Looks whether all is as it is wanted. */
+  /** Compares all that is in place with what is wanted, and puts right what others have altered. */
+  verify(): void {
+    this.#verifying = true
+    this.look()
+  }
+
+  /** Puts in place what is wanted and is not yet. */
   look(): void {
     this.#dirty = true
     if (this.#stopped || this.#working || !this.#wanted) return
@@ -114,6 +128,11 @@ export class Forwarder {
     })
   }
 
+  /** Ports of this host that have no device, or one without a carrier. */
+  get portsDown(): string[] {
+    return this.#wanted ? portsDown(this.#wanted.network, this.#options.config.host) : []
+  }
+
   /** The port of this host by its name. Throws `not-found`. */
   localPort(name: string): Port {
     const port = this.#wanted?.network.ports.find((one) => one.name === name && one.host === this.#options.config.host)
@@ -121,6 +140,13 @@ export class Forwarder {
     throw new HoldfastError('not-found', `${this.#options.config.host} has no port ${name}`, 'See where it is: holdfast inventory list ports.', {
       port: name,
     })
+  }
+
+  /** A virtual network by its name. Throws `not-found`. */
+  network(name: string): Network {
+    const network = this.#wanted?.network.networks.find((one) => one.name === name)
+    if (network) return network
+    throw new HoldfastError('not-found', `There is no network ${name}`, 'See: holdfast inventory list networks.', { network: name })
   }
 
   async #work(): Promise<void> {
@@ -139,37 +165,56 @@ export class Forwarder {
     }
   }
 
-  async #pass({ network, revision, ends }: Wanted): Promise<void> {
+  async #pass(wanted: Wanted): Promise<void> {
+    const { network, revision, ends } = wanted
     const { config } = this.#options
-    const underlay = await findUnderlay(config)
+    const verifying = this.#verifying
+    this.#verifying = false
+    if (verifying || !this.#underlay) this.#underlay = await findUnderlay(config)
+    const underlay = this.#underlay
     const datapath = await this.switch.datapath()
     const own: TunnelEnd = { ip: underlay.ip, mac: datapath === 'kernel' ? underlay.mac : tunnelMacOf(underlay.ip) }
     const hosts = new Map([...ends, [config.host, own]])
     const problems: string[] = []
-    await this.#guests.converge(guestsOf(network, config.host)).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
-    const flows = compileHost(indexNetwork({ network, hosts }), config.host)
-    const local = network.ports.filter((port) => port.host === config.host)
+    const guests = guestsOf(network, config.host)
+    const haveCables = this.#guests.run(guests)
+    const made = this.#guests.converge(guests).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
+    // A device has to be there before the switch takes it; what else changes of a guest does not hold up flows.
+    if (!haveCables) await made
+    const flows = this.#compiler.compile(network, hosts)
+    const ports = this.#pluggedPorts(wanted)
+    this.#plugged = portsText(ports)
     const done = await this.switch.converge({
       nic: underlay.nic,
       tunnelEnd: { ...own, prefixLength: underlay.prefixLength },
       peers: peersOf(hosts, config.host, underlay),
-      ports: local.map((port) => ({ device: deviceOf(port), number: port.number })),
+      ports,
       flows,
       meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],
     })
-    const drift = await this.switch.repair()
-    if (drift) this.#sawDrift(drift, network)
-    const down = portsDown(network, config.host)
+    await made
     problems.push(...done.problems, ...tooSmall(network, underlay, config.host))
-    this.#report({
-      ...{ revision, state: problems.length > 0 ? 'degraded' : 'up', problems, datapath, tunnelEnd: own },
-      ...{ underlayMtuBytes: underlay.mtuBytes, flows: flows.length, ports: local.length, portsDown: down },
-    })
+    const report = (): void =>
+      this.#report({
+        ...{ revision, state: problems.length > 0 ? 'degraded' : 'up', problems, datapath, tunnelEnd: own },
+        ...{ underlayMtuBytes: underlay.mtuBytes, flows: flows.length, portsDown: portsDown(network, config.host) },
+        ports: network.ports.filter((port) => port.host === config.host).length,
+      })
+    report()
+    const drift = verifying ? await this.switch.repair() : null
+    if (!drift) return
+    this.#sawDrift(drift, network)
+    report()
+  }
+
+  #pluggedPorts({ network }: Wanted): SwitchPort[] {
+    return pluggedPorts(network, this.#options.config.host).map((port) => ({ device: deviceOf(port), number: port.number }))
   }
 
   #failed({ network }: Wanted, thrown: unknown): void {
     const { env, logger, config } = this.#options
     const { message } = asHoldfastError(thrown)
+    this.#verifying = true
     logger.error('the virtual network could not be put in place', { cause: thrown })
     const last = this.#last
     const ip = config.addresses.tenant ?? config.addresses.mgmt
@@ -187,7 +232,8 @@ export class Forwarder {
 
   #report(found: Partial<Forwarding>): void {
     const { env, config, onForwarding } = this.#options
-    const now = { ...found, host: config.host, repairs: this.#repairs, switchRestarts: this.switch.status()?.restarts ?? 0 } as Omit<
+    const switchRestarts = this.switch.status()?.restarts ?? 0
+    const now = { ...found, host: config.host, nic: underlayOf(config).nic, repairs: this.#repairs, switchRestarts } as Omit<
       Forwarding,
       'changedAtMs'
     >

@@ -51,6 +51,11 @@ export class Guests {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
+  /** Whether all these guests run and have been plugged in by this process. */
+  run(wanted: readonly Guest[]): boolean {
+    return wanted.every(({ name }) => this.#done.has(name) && readPidFile(this.#pidFile(name)) !== null)
+  }
+
   /** Names of guests with a pid file, dead ones too. */
   #present(): string[] {
     return readdirSync(this.#run).flatMap((file) => (file.startsWith(prefix) && file.endsWith('.pid') ? [file.slice(prefix.length, -4)] : []))

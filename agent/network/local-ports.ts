@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Network, Port, VirtualNetwork } from '../../core/model/network.ts'
 import type { Guest } from './guests.ts'
 
@@ -26,12 +26,20 @@ function guestOf(port: Port, { subnet, subnet6, gateway, gateway6, mtuBytes }: N
   }
 }
 
-/** Ports of a host that have no device, or one without a carrier. */
-export function portsDown(network: VirtualNetwork, host: string): string[] {
-  return network.ports.filter((port) => port.host === host && !hasCarrier(deviceOf(port))).map((port) => port.name)
+/** Ports of a host whose devices are there: not those of a VM that does not run. */
+export function pluggedPorts(network: VirtualNetwork, host: string): Port[] {
+  const devices = new Set(readdirSync('/sys/class/net'))
+  return network.ports.filter((port) => port.host === host && devices.has(deviceOf(port)))
 }
 
-function hasCarrier(device: string): boolean {
+/** Ports of a host that have no device, or one without a carrier. */
+export function portsDown(network: VirtualNetwork, host: string): string[] {
+  const up = new Set(pluggedPorts(network, host).filter((port) => hasCarrier(deviceOf(port))))
+  return network.ports.filter((port) => port.host === host && !up.has(port)).map((port) => port.name)
+}
+
+/** Whether a device is there, is up and has a carrier. */
+export function hasCarrier(device: string): boolean {
   try {
     return readFileSync(`/sys/class/net/${device}/carrier`, 'utf8').trim() === '1'
   } catch {

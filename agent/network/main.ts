@@ -10,7 +10,9 @@ import { EventLog } from '../runtime/events.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { runModule } from '../runtime/module.ts'
 import { agentVersion } from '../runtime/version.ts'
+import { readClock } from './capture-clock.ts'
 import { NetworkModule } from './network-module.ts'
+import { checkFilter } from './tap.ts'
 
 const name = 'network'
 const logger = createLogger(name)
@@ -35,14 +37,25 @@ await runModule({
     apply: os.apply.use(operator).handler(({ input }) => network.apply(input.declaration, input)),
     placement: os.placement.use(viewer).handler(async ({ input }) => ({ hosts: await network.placement(input.revision, input.waitMs) })),
     failover: os.failover.use(operator).handler(() => network.failover()),
+    drops: os.drops.use(viewer).handler(() => network.drops()),
     flows: os.flows.use(viewer).handler(async () => ({ flows: await network.probe.flows() })),
-    explain: os.explain.use(viewer).handler(async ({ input }) => ({ text: await network.probe.explain(input.port, input.frame) })),
-    inject: os.inject.use(operator).handler(async ({ input }) => ({ atUs: await network.probe.inject(input.port, input.frame) })),
+    look: os.look.use(viewer).handler(() => network.probe.look()),
+    explain: os.explain.use(viewer).handler(async ({ input }) => ({ text: await network.probe.explain(input.entry, input.frame) })),
+    inject: os.inject.use(operator).handler(async ({ input }) => ({ atUs: await network.probe.inject(input) })),
     forget: os.forget.use(operator).handler(async ({ input: { ports, ...connection } }) => {
       await network.probe.forget(ports, connection)
       return {}
     }),
     tap: os.tap.use(operator).handler(({ input, signal }) => network.probe.tap(input, signal)),
+    endTap: os.endTap.use(operator).handler(({ input }) => {
+      network.probe.endTap(input.session)
+      return {}
+    }),
+    checkFilter: os.checkFilter.use(viewer).handler(async ({ input }) => {
+      await checkFilter(input.filter)
+      return {}
+    }),
+    clock: os.clock.use(viewer).handler(() => readClock()),
   }),
   health() {
     const reason = network.ails()

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Failover, HostPlacement } from '../../core/contract/agent/network.ts'
+import type { Drops, Failover, HostPlacement } from '../../core/contract/agent/network.ts'
 import type { Env } from '../../core/env.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Forwarding, VirtualNetwork } from '../../core/model/network.ts'
@@ -16,6 +16,7 @@ import { Store } from '../store/store.ts'
 import { joinDocSchema } from '../supervisor/enrolment.ts'
 import { Desired } from './desired.ts'
 import { networkKeys } from './documents.ts'
+import { readDrops } from './drops.ts'
 import { Probe } from './probe.ts'
 import { handoverMs, reportNetwork, withdrawNetwork } from './reports.ts'
 import { Forwarder } from './forwarder.ts'
@@ -67,6 +68,7 @@ export class NetworkModule {
     env.every(verifyMs, () => {
       this.#gateway.setEndpoints(new EndpointMemory(paths, initial).known)
       this.#changed()
+      if (this.#active) this.#forwarder.verify()
     })
   }
 
@@ -79,6 +81,7 @@ export class NetworkModule {
     this.#active = true
     this.#forwarder.start()
     this.#changed()
+    this.probe.removeLeftovers().catch((cause: unknown) => this.#options.logger.warn('what taps left behind is still there', { cause }))
     return Promise.resolve()
   }
 
@@ -96,8 +99,8 @@ export class NetworkModule {
 
   async apply(declaration: string, { prune, revision }: { prune: boolean; revision?: number | undefined }) {
     this.#mustBeReady()
-    const { items } = await this.#store.list(keys.hosts)
-    return await this.#desired.apply(declaration, { prune, revision, hosts: items.map(({ key }) => key.slice(keys.hosts.length)) })
+    const hosts = async (): Promise<string[]> => (await this.#store.list(keys.hosts)).items.map(({ key }) => key.slice(keys.hosts.length))
+    return await this.#desired.apply(declaration, { prune, revision, hosts })
   }
 
   /** Hosts with ports, and what each has in place; waits until all have `revision`, at most `waitMs`. */
@@ -117,6 +120,10 @@ export class NetworkModule {
   async failover(): Promise<Failover> {
     const { outageMs, connectionsCut, way } = await this.#forwarder.switch.failover()
     return { outageMs, connectionsCut, way }
+  }
+
+  drops(): Promise<Drops> {
+    return readDrops(this.#forwarder.switch, this.#desired.network)
   }
 
   #mustBeReady(): void {

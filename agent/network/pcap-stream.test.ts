@@ -1,18 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { PcapStream } from './pcap-stream.ts'
+import { pcapHeader, pcapRecord, PcapStream } from './pcap-stream.ts'
 import { countsOf } from './tap.ts'
 
-const header = Buffer.alloc(24)
-header.writeUInt32LE(0xa1b2c3d4)
-const record = (atUs: number, frame: Buffer, bytes = frame.length): Buffer => {
-  const head = Buffer.alloc(16)
-  head.writeUInt32LE(Math.floor(atUs / 1_000_000), 0)
-  head.writeUInt32LE(atUs % 1_000_000, 4)
-  head.writeUInt32LE(frame.length, 8)
-  head.writeUInt32LE(bytes, 12)
-  return Buffer.concat([head, frame])
-}
+const header = pcapHeader(65_535)
+const record = (atUs: number, frame: Buffer, bytes = frame.length): Buffer => pcapRecord({ atUs, bytes, frame })
 
 describe('the stream of tcpdump', () => {
   it('gives the same packets however it is cut', () => {

@@ -6,6 +6,10 @@ export interface CapturedPacket {
   frame: Buffer
 }
 
+/** Of a stream with microseconds. */
+const magic = 0xa1b2c3d4
+/** LINKTYPE_ETHERNET. */
+const ethernet = 1
 const fileHeaderBytes = 24
 const recordHeaderBytes = 16
 /** A record longer than this is none. */
@@ -21,7 +25,7 @@ export class PcapStream {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
     if (!this.#begun) {
       if (this.#rest.length < fileHeaderBytes) return []
-      if (this.#rest.readUInt32LE(0) !== 0xa1b2c3d4) throw new Error('not a capture with microseconds in little-endian order')
+      if (this.#rest.readUInt32LE(0) !== magic) throw new Error('not a capture with microseconds in little-endian order')
       this.#begun = true
       this.#rest = this.#rest.subarray(fileHeaderBytes)
     }
@@ -45,4 +49,25 @@ export class PcapStream {
   get begun(): boolean {
     return this.#begun
   }
+}
+
+/** The beginning of a stream of Ethernet frames as `PcapStream` reads it. */
+export function pcapHeader(snapBytes: number): Buffer {
+  const header = Buffer.alloc(fileHeaderBytes)
+  header.writeUInt32LE(magic, 0)
+  header.writeUInt16LE(2, 4)
+  header.writeUInt16LE(4, 6)
+  header.writeUInt32LE(snapBytes, 16)
+  header.writeUInt32LE(ethernet, 20)
+  return header
+}
+
+/** One packet of such a stream. */
+export function pcapRecord({ atUs, bytes, frame }: CapturedPacket): Buffer {
+  const header = Buffer.alloc(recordHeaderBytes)
+  header.writeUInt32LE(Math.floor(atUs / 1_000_000), 0)
+  header.writeUInt32LE(atUs % 1_000_000, 4)
+  header.writeUInt32LE(frame.length, 8)
+  header.writeUInt32LE(bytes, 12)
+  return Buffer.concat([header, frame])
 }

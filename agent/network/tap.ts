@@ -29,19 +29,30 @@ export async function checkFilter(filter: string): Promise<void> {
   }
 }
 
+export interface TapOptions {
+  device: string
+  /** In the syntax of pcap-filter(7). */
+  filter: string
+  snapBytes: number
+  /** Program and arguments that put what follows them into other namespaces. */
+  enter?: readonly string[]
+  onPackets(packets: CapturedPacket[]): void
+}
+
 /** Packets at one network device that pass a filter, while it stands. It costs nothing before and after. */
 export class Tap {
   readonly #child: ChildProcess
   readonly #stream = new PcapStream()
   #words = ''
+  /** Whether it answers `count`, which would end one that does not listen yet. */
+  #counts = false
+  #lost = 0
   /** Resolves when it stands; rejects when it cannot. */
   readonly armed: Promise<void>
   /** Resolves when it has ended. */
   readonly ended: Promise<TapCounts>
 
-  /** `enter`: program and arguments that put what follows them into other namespaces. */
-  constructor(options: { device: string; filter: string; snapBytes: number; enter?: readonly string[]; onPackets(packets: CapturedPacket[]): void }) {
-    const { device, filter, snapBytes, enter = [], onPackets } = options
+  constructor({ device, filter, snapBytes, enter = [], onPackets }: TapOptions) {
     const argv = [
       ...enter,
       'tcpdump',
@@ -77,10 +88,24 @@ export class Tap {
     })
     // Whoever waits for `armed` hears of it; nobody has to.
     this.armed.catch(() => undefined)
-    child.stderr.on('data', (chunk: Buffer) => (this.#words = (this.#words + chunk.toString()).slice(-2000)))
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#words = (this.#words + chunk.toString()).slice(-2000)
+      this.#counts ||= this.#words.includes('listening on')
+      this.#lost = lostUntilNow(this.#words) ?? this.#lost
+    })
     this.ended = new Promise((resolve) =>
       child.once('close', () => resolve(countsOf(this.#words))).once('error', () => resolve({ captured: 0, lost: null })),
     )
+  }
+
+  /** Asks how many packets were lost until now; `lost` knows it a moment later. */
+  count(): void {
+    if (this.#counts) this.#child.kill('SIGUSR1')
+  }
+
+  /** What it last said that it has lost. */
+  get lost(): number {
+    return this.#lost
   }
 
   /** Ends it; what was captured comes before `ended`. */
@@ -97,4 +122,10 @@ export function countsOf(words: string): TapCounts {
     return found === undefined ? null : Number(found)
   }
   return { captured: number(/^(\d+) packets? captured/m) ?? 0, lost: number(/^(\d+) packets? dropped by kernel/m) }
+}
+
+/** Reads what tcpdump last said when it was asked (SIGUSR1): a line, unlike its last words. Null: nothing yet. */
+export function lostUntilNow(words: string): number | null {
+  const found = [...words.matchAll(/, (\d+) packets? dropped by kernel/g)].at(-1)?.[1]
+  return found === undefined ? null : Number(found)
 }

@@ -17,9 +17,16 @@ interface Link {
   addr_info?: { local?: string; prefixlen?: number }[]
 }
 
+/** The NIC and the address that are to carry tunnels. */
+export function underlayOf({ nics, addresses }: AgentConfig): Pick<Underlay, 'nic' | 'ip'> {
+  const { tenant: nic } = nics
+  return nic !== undefined && addresses.tenant !== undefined ? { nic, ip: addresses.tenant } : { nic: nics.mgmt, ip: addresses.mgmt }
+}
+
 /** Throws `not-found` when the NIC is gone or has lost the address. */
-export async function findUnderlay({ nics, addresses, host }: AgentConfig): Promise<Underlay> {
-  const [nic, ip] = nics.tenant !== undefined && addresses.tenant !== undefined ? [nics.tenant, addresses.tenant] : [nics.mgmt, addresses.mgmt]
+export async function findUnderlay(config: AgentConfig): Promise<Underlay> {
+  const { nic, ip } = underlayOf(config)
+  const { host } = config
   const [link] = JSON.parse((await runProgram(['ip', '-json', 'address', 'show', 'dev', nic]).catch(() => '[]')) || '[]') as Link[]
   const found = link?.addr_info?.find(({ local }) => local === ip)
   if (link?.address !== undefined && link.mtu !== undefined && found?.prefixlen !== undefined) {

@@ -164,6 +164,8 @@ export const forwardingSchema = z.looseObject({
   /** What is wrong, in a sentence each. */
   problems: z.array(z.string()),
   datapath: z.enum(['kernel', 'userspace']),
+  /** Name of the NIC that is to carry tunnels. */
+  nic: z.string().optional(),
   tunnelEnd: tunnelEndSchema,
   /** Largest packet of the NIC that carries tunnels, bytes. */
   underlayMtuBytes: z.number().int(),

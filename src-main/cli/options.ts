@@ -8,6 +8,12 @@ export function option(call: Call, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** Values of an option that may be given several times; none if it was not given. */
+export function options(call: Call, name: string): string[] {
+  const values = call.options[name]
+  return Array.isArray(values) ? values : []
+}
+
 export function flag(call: Call, name: string): boolean {
   return call.options[name] === true
 }

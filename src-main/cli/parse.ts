@@ -4,7 +4,7 @@ import { commands, type Command } from './table.ts'
 
 /** What a command line asks for. */
 export type Request =
-  | { type: 'run'; command: Command; args: string[]; options: Record<string, string | boolean | undefined>; json: boolean }
+  | { type: 'run'; command: Command; args: string[]; options: Record<string, string | boolean | string[] | undefined>; json: boolean }
   /** Help on what the words so far may go on with; all of them for none. */
   | { type: 'help'; words: string[] }
 
@@ -46,12 +46,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
 
 function parseWords(command: Command, words: string[], help: string) {
   const options: NonNullable<ParseArgsConfig['options']> = { json: { type: 'boolean' } }
-  for (const { name, short, value } of command.options ?? []) {
-    options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short !== undefined && { short }) }
+  for (const { name, short, value, many = false } of command.options ?? []) {
+    options[name] = { type: value === undefined ? 'boolean' : 'string', multiple: many, ...(short !== undefined && { short }) }
   }
   try {
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true })
-    return { values: values as Record<string, string | boolean | undefined>, positionals }
+    return { values: values as Record<string, string | boolean | string[] | undefined>, positionals }
   } catch (error) {
     throw new UsageError(`${(error as Error).message.split('. ')[0]}`, help)
   }

@@ -8,6 +8,8 @@ export interface OptionSpec {
   short?: string
   /** Name of its value in the help, e.g. `ADDRESS`. */
   value?: string
+  /** It may be given several times. */
+  many?: true
   help: string
 }
 
@@ -21,7 +23,7 @@ export interface ArgumentSpec {
 /** What a command was called with, after it was checked against its own row of the table. */
 export interface Call {
   args: string[]
-  options: Record<string, string | boolean | undefined>
+  options: Record<string, string | boolean | string[] | undefined>
   out: Output
 }
 
@@ -101,6 +103,13 @@ export const commands: Command[] = [
     load: async () => (await import('./commands/network.ts')).exportNetwork,
   },
   {
+    words: ['network', 'drops'],
+    help: 'what virtual switches have dropped, by reason and object, and the ICMP errors that they sent',
+    args: [{ name: 'HOST', optional: true }],
+    options: [context],
+    load: async () => (await import('./commands/drops.ts')).drops,
+  },
+  {
     words: ['network', 'failover'],
     help: 'has the standby of a host’s virtual switch take over',
     args: [{ name: 'HOST' }],
@@ -111,8 +120,8 @@ export const commands: Command[] = [
     words: ['trace'],
     help: 'where a packet goes, over every virtual and physical device, and why it goes no further',
     options: [
-      { name: 'from', value: 'PORT', help: 'name of the port that sends' },
-      { name: 'to', value: 'ADDRESS', help: 'IP address, or name of a port' },
+      { name: 'from', value: 'PORT', help: 'name of the port that sends; host:NAME for a host itself' },
+      { name: 'to', value: 'ADDRESS', help: 'IP address, or name of a port; host:NAME from a host' },
       { name: 'proto', value: 'PROTO', help: 'icmp, tcp, udp, arp, or a number (icmp)' },
       { name: 'sport', value: 'N', help: 'source port' },
       { name: 'dport', value: 'N', help: 'destination port' },
@@ -120,7 +129,9 @@ export const commands: Command[] = [
       { name: 'size', value: 'BYTES', help: 'length of the IP packet' },
       { name: 'source-ip', value: 'IP', help: 'another source address than the port’s own' },
       { name: 'source-mac', value: 'MAC', help: 'another source MAC than the port’s own' },
+      { name: 'frame', value: 'HEX', help: 'send this very frame, Ethernet header first' },
       { name: 'mode', value: 'MODE', help: 'live, simulated or both (both)' },
+      { name: 'verbose', help: 'also what each switch on the way says that it would do (live)' },
       { name: 'file', short: 'f', value: 'FILE', help: 'as if this declaration were applied (simulated); - is stdin' },
       context,
     ],
@@ -137,6 +148,19 @@ export const commands: Command[] = [
       context,
     ],
     load: async () => (await import('./commands/trace.ts')).reachability,
+  },
+  {
+    words: ['capture'],
+    help: 'packets at several places at once, into one pcapng file for Wireshark',
+    options: [
+      { name: 'at', value: 'PLACE', many: true, help: 'port:NAME, nic:HOST/NIC, bridge:HOST or tunnel:HOST/NETWORK; several times for several' },
+      { name: 'filter', value: 'FILTER', help: 'which packets, as tcpdump has it (pcap-filter); all without it' },
+      { name: 'seconds', value: 'N', help: 'ends it after so long (30)' },
+      { name: 'max-mb', value: 'N', help: 'ends it when so many megabytes have come, of all places together (16)' },
+      { name: 'output', short: 'o', value: 'FILE', help: 'the file' },
+      context,
+    ],
+    load: async () => (await import('./commands/capture.ts')).capture,
   },
   {
     words: ['host', 'key'],

@@ -17,7 +17,7 @@ export function desktopRouter(services: ServiceParts) {
       throw toOrpcError(thrown)
     }
   })
-  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets, network, traces } = services
+  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets, network, traces, captures } = services
 
   /** The context that is worked with. */
   const current = (): Context => {
@@ -77,8 +77,14 @@ export function desktopRouter(services: ServiceParts) {
       plan: os.network.plan.handler(({ input }) => network.plan(current(), input.declaration, input.prune)),
       apply: os.network.apply.handler(({ input }) => network.apply(changeable(), input)),
       failover: os.network.failover.handler(({ input }) => network.failover(changeable(), input.host)),
+      drops: os.network.drops.handler(async ({ input }) => ({ hosts: await network.drops(changeable(), input.host) })),
       trace: os.network.trace.handler(({ input }) => traces.trace(current(), input)),
       reachability: os.network.reachability.handler(({ input }) => traces.reachability(current(), input)),
+    },
+    capture: {
+      check: os.capture.check.handler(({ input }) => nothing(captures.check(changeable(), input.filter))),
+      start: os.capture.start.handler(({ input, signal }) => captures.start(changeable(), input, signal)),
+      stop: os.capture.stop.handler(({ input }) => nothing(captures.stop(input.id))),
     },
     task: {
       list: os.task.list.handler(() => tasks.list()),

@@ -1,6 +1,6 @@
 import type { Failover } from '../../core/contract/agent/network.ts'
-import type { NetworkApplied, NetworkPlanDoc } from '../../core/contract/desktop/network.ts'
-import { HoldfastError } from '../../core/errors.ts'
+import type { HostDrops, NetworkApplied, NetworkPlanDoc } from '../../core/contract/desktop/network.ts'
+import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { parseEntity, type EntityKind } from '../../core/model/entity.ts'
 import type { VirtualNetwork } from '../../core/model/network.ts'
 import { exportDeclaration } from '../../core/net/declaration/export.ts'
@@ -13,6 +13,7 @@ import { apiPort } from '../deploy/places.ts'
 import type { Live } from '../desktop/live.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { mergeReports } from '../inventory/merge.ts'
+import { withHostAgents } from './host-agents.ts'
 
 /** The agents are asked again how far hosts are after at most this long. */
 const placementWaitMs = 5000
@@ -114,6 +115,23 @@ export class NetworkService {
     if (mgmt === undefined) throw new HoldfastError('not-found', `There is no host ${host}`, 'See: holdfast status.', { host })
     return await audit.around('network-failover', [`host/${host}`], {}, () =>
       clusters.ask(context.name, [`${mgmt}:${apiPort}`], (agent) => agent.network.failover()),
+    )
+  }
+
+  async drops(context: Context, host: string | undefined): Promise<HostDrops[]> {
+    const hosts = host === undefined ? await this.#hosts(context) : [host]
+    return await withHostAgents(this.#services, context, hosts, (agentOf) =>
+      Promise.all(
+        hosts.map(async (name): Promise<HostDrops> => {
+          try {
+            const agent = agentOf(name)
+            if (agent instanceof HoldfastError) throw agent
+            return { host: name, failure: null, drops: await agent.network.drops() }
+          } catch (thrown) {
+            return { host: name, failure: asHoldfastError(thrown).message, drops: null }
+          }
+        }),
+      ),
     )
   }
 

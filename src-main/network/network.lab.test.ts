@@ -114,6 +114,19 @@ describe('the virtual network on two hosts', () => {
     expect(await talk('web-1', 'db-1', '10.20.1.11', 22)).toBe('hello\n')
     expect(await talk('db-1', 'web-1', '10.20.2.11', 22)).toBe('')
   })
+
+  it('counts what it drops, by reason and object, and the errors that it answers', async () => {
+    const { hosts } = await services.desktop.network.drops({})
+    expect(hosts.map(({ host, failure }) => [host, failure])).toEqual([
+      ['h1', null],
+      ['h2', null],
+    ])
+    const [h1, h2] = hosts.map(({ drops }) => drops!)
+    // The error of traceroute, of path-MTU discovery and of a missing route, and a SYN for port 22 and its repetitions.
+    expect(h1!.errors.earned).toBeGreaterThanOrEqual(4)
+    expect(h1!.drops).toEqual(expect.arrayContaining([expect.objectContaining({ reason: 'no-route', object: 'router/shop' })]))
+    expect(h2!.drops).toEqual(expect.arrayContaining([expect.objectContaining({ reason: 'acl', object: 'acl/no-ssh' })]))
+  })
 })
 
 describe('a trace, simulated and live', () => {

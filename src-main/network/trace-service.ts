@@ -6,7 +6,7 @@ import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
 import type { FlowOwner } from '../../core/net/compile/cookie.ts'
 import { buildWorld } from '../../core/net/trace/build-world.ts'
-import { blameParting, partingOf } from '../../core/net/trace/judge.ts'
+import { agree, blameParting, partingOf } from '../../core/net/trace/parting.ts'
 import { reachabilityChanges, reachabilityOf, type Probe } from '../../core/net/trace/reachability.ts'
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
@@ -17,8 +17,9 @@ import type { Live } from '../desktop/live.ts'
 import type { Views } from '../desktop/views.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { mergeReports } from '../inventory/merge.ts'
-import { traceLive, type AgentOf } from './live-trace.ts'
+import { traceLive } from './live-trace.ts'
 import type { NetworkService } from './network-service.ts'
+import type { AgentOf } from './real-world.ts'
 
 export interface TraceServices {
   inventory: Inventory
@@ -55,7 +56,9 @@ export class TraceService {
     const simulated = traceSimulated(world, request)
     if (mode === 'simulated' || onlySimulated) return simulated
     const seen = await this.#withAgents(context, (agentOf) => traceLive(world, request, agentOf))
-    const parted = partingOf(simulated, seen, (cookie) => nameOf(world.owners.find(cookie)?.owner))
+    // Flow against flow, for the very frame: where the sender got no answer to its question for a MAC, that is the question.
+    const expected = seen.sent === undefined ? simulated : traceSimulated(world, { ...request, frame: seen.sent })
+    const parted = agree(simulated, seen) ? null : partingOf(expected, seen, (cookie) => nameOf(world.owners.find(cookie)?.owner))
     const live = blameParting(seen, parted)
     if (mode === 'live') return live
     return { ...live, mode: 'both', simulated, live, parted }
@@ -108,16 +111,18 @@ export class TraceService {
     const kinds: EntityKind[] = ['cluster', 'host', 'nic', 'neighbour', 'forwarding']
     const reports = mergeReports(await inventory.reports(context.name, { only: kinds }), sources, Date.now())
     const entities = reports.flatMap((report) => parseEntity(report) ?? [])
-    const hostStates = new Map((await views.known(context)).hosts.map(({ name, state }) => [name, state]))
+    const heard = (await views.known(context)).hosts
+    const hostStates = new Map(heard.map(({ name, state }) => [name, state]))
     const known = await network.remembered(context)
     const planned =
       declaration === undefined
         ? known.network
         : planNetwork(known.network, parseDeclaration(declaration), { hosts: [...hostStates.keys()], prune: false }).next
-    return buildWorld({ network: planned, entities, hostStates })
+    return buildWorld({ network: planned, entities, hostStates, heard, revision: declaration === undefined ? known.revision : null })
   }
 }
 
-function nameOf(owner: FlowOwner | undefined): string | null {
-  return owner && owner.kind !== 'pipeline' ? `${owner.kind}/${owner.name}` : null
+/** As `OwnerOf` answers. */
+function nameOf(owner: FlowOwner | undefined): string | null | undefined {
+  return owner && (owner.kind === 'pipeline' ? null : `${owner.kind}/${owner.name}`)
 }

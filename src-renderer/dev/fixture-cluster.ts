@@ -337,6 +337,15 @@ export class FixtureCluster {
       { culprit: 'h3', planes: ['tenant'], by: 'h1' },
       ago(63.9),
     )
+    this.event(
+      'h2',
+      'warning',
+      'switch-taken-over',
+      'The virtual switch of h2 hung; another forwards since, after at most 268 ms',
+      ['host/h2'],
+      { outageMs: 268 },
+      ago(420),
+    )
     this.event('h1', 'info', 'cluster-ip-taken', 'h1 holds the cluster address 10.77.1.100', ['host/h1'], {}, ago(609.9))
     for (let i = 0; i < 260; i++) {
       const host = this.hostNames()[i % this.hostNames().length]!

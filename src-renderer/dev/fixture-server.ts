@@ -1,7 +1,7 @@
 /**
  * TEST DOUBLE of the laptop's main program. Serves the built screens on loopback with the desktop contract answered from a
- * `FixtureCluster`. `node src-renderer/dev/fixture-server.ts [--port 4310]` after `vite build`; `POST /fixture` with a JSON object of
- * faults changes the cluster while it runs.
+ * `FixtureCluster`. `node src-renderer/dev/fixture-server.ts [--port 4310] [--hosts 3] [--ports 38]` after `vite build`; `POST /fixture` with a
+ * JSON object of faults changes the cluster while it runs.
  */
 import { implement } from '@orpc/server'
 import { RPCHandler } from '@orpc/server/ws'
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { WebSocketServer } from 'ws'
 import { mapErrors } from '../../core/contract/errors.ts'
 import { desktopContract } from '../../core/contract/desktop/index.ts'
+import type { HostDrops } from '../../core/contract/desktop/network.ts'
 import type { ListKind } from '../../core/contract/desktop/inventory.ts'
 import { socketPath } from '../../core/contract/desktop/link.ts'
 import type { Sample } from '../../core/model/index.ts'
@@ -23,6 +24,7 @@ import { FixtureCluster, noFaults, type Faults } from './fixture-cluster.ts'
 import { FixtureNetwork, noNetworkFaults, type NetworkFaults } from './fixture-network.ts'
 import { fixtureSample } from './fixture-samples.ts'
 import { FixtureTask } from './fixture-task.ts'
+import { FixtureCaptures, noCaptureFaults, type CaptureFaults } from './fixture-capture.ts'
 import { FixtureTracer, noTraceFaults, type TraceFaults } from './fixture-trace.ts'
 
 const contentTypes: Record<string, string> = {
@@ -46,7 +48,7 @@ export interface Fixture {
 
 /** Starts it on a free port of loopback. `slowMs` holds back the first frame, to show what loading looks like. */
 export async function startFixture(
-  options: Partial<Faults & NetworkFaults & TraceFaults> & {
+  options: Partial<Faults & NetworkFaults & TraceFaults & CaptureFaults> & {
     port?: number
     recording?: boolean
     vault?: 'open' | 'locked' | 'absent'
@@ -59,6 +61,7 @@ export async function startFixture(
   const cluster = new FixtureCluster({ ...noFaults, ...options })
   const network = new FixtureNetwork(cluster, { ...noNetworkFaults, ...options })
   const tracer = new FixtureTracer(cluster, { ...noTraceFaults, ...options })
+  const captures = new FixtureCaptures({ ...noCaptureFaults, ...options })
   const server = createServer((request, response) => {
     void (async () => {
       const url = new URL(request.url ?? '/', 'http://localhost')
@@ -79,7 +82,7 @@ export async function startFixture(
     })()
   })
   const sockets = new WebSocketServer({ server, path: socketPath })
-  const handler = new RPCHandler(router({ cluster, network, tracer }, options), { clientInterceptors: [mapErrors] })
+  const handler = new RPCHandler(router({ cluster, network, tracer, captures }, options), { clientInterceptors: [mapErrors] })
   sockets.on('connection', (socket) => void handler.upgrade(socket))
   const timer = setInterval(() => cluster.tick(), 1000)
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
@@ -97,7 +100,7 @@ async function close(server: Server, sockets: WebSocketServer, timer: NodeJS.Tim
 }
 
 function router(
-  { cluster, network, tracer }: { cluster: FixtureCluster; network: FixtureNetwork; tracer: FixtureTracer },
+  { cluster, network, tracer, captures }: { cluster: FixtureCluster; network: FixtureNetwork; tracer: FixtureTracer; captures: FixtureCaptures },
   options: { vault?: 'open' | 'locked' | 'absent'; recording?: boolean; slowMs?: number; noContext?: boolean },
 ) {
   const os = implement(desktopContract)
@@ -278,10 +281,15 @@ function router(
         return network.apply(input.declaration, input.prune)
       }),
       failover: os.network.failover.handler(() => ({ outageMs: 41, connectionsCut: 0, way: 'standby' as const })),
-      reachability: os.network.reachability.handler(({ input: { vpc, proto, dport } }) => ({
-        ...tracer.reachability(network.network, vpc, { proto, dport }),
-        plan: null,
+      drops: os.network.drops.handler(({ input }) => ({
+        hosts: cluster
+          .hostNames()
+          .filter((host) => host === (input.host ?? host))
+          .map(dropsOf),
       })),
+      reachability: os.network.reachability.handler(({ input: { vpc, proto, dport, declaration } }) =>
+        tracer.reachability(network.network, vpc, { proto, dport }, declaration === undefined ? null : network.plan(declaration, false).next),
+      ),
       trace: os.network.trace.handler(({ input: { declaration, mode, ...request } }) =>
         tracer.trace(
           declaration === undefined ? network.network : network.plan(declaration, false).next,
@@ -289,6 +297,17 @@ function router(
           declaration === undefined ? mode : 'simulated',
         ),
       ),
+    },
+    capture: {
+      check: os.capture.check.handler(({ input }) => {
+        captures.check(input.filter)
+        return {}
+      }),
+      start: os.capture.start.handler(({ input, signal }) => captures.start(network.network, input, signal)),
+      stop: os.capture.stop.handler(({ input }) => {
+        captures.stop(input.id)
+        return {}
+      }),
     },
     task: {
       list: os.task.list.handler(() => [...tasks.values()].map(({ task }) => structuredClone(task))),
@@ -324,6 +343,16 @@ function router(
       }),
     },
   })
+}
+
+/** What a host's switch has dropped, as if rules had been met now and then. */
+function dropsOf(host: string): HostDrops {
+  const drops = [
+    { reason: 'acl' as const, object: 'acl/no-ssh', packets: 1284, bytes: 96_300 },
+    { reason: 'port-security' as const, object: 'port/web-7', packets: 37, bytes: 3108 },
+    { reason: 'unknown-destination' as const, object: null, packets: 4, bytes: 240 },
+  ]
+  return { host, failure: null, drops: { drops: host === 'h3' ? [] : drops, errors: { earned: 12, suppressed: 0 } } }
 }
 
 /** Turns pushes into an iterator that ends with the signal. */
@@ -391,6 +420,12 @@ class FixtureTerminal {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: '4310' } } })
-  console.log((await startFixture({ port: Number(values.port) })).url)
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '4310' },
+      hosts: { type: 'string', default: String(noFaults.hosts) },
+      ports: { type: 'string', default: String(noNetworkFaults.ports) },
+    },
+  })
+  console.log((await startFixture({ port: Number(values.port), hosts: Number(values.hosts), ports: Number(values.ports) })).url)
 }

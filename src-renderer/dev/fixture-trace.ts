@@ -1,10 +1,11 @@
 /** TEST DOUBLE of live traces: what was computed, as if taps had seen it, with the faults that flows alone do not show. */
+import type { ReachabilityDoc } from '../../core/contract/desktop/network.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { VirtualNetwork } from '../../core/model/network.ts'
 import type { Entity } from '../../core/model/entity.ts'
 import type { TraceHop, TraceMode, TraceRequest, TraceResult } from '../../core/model/trace.ts'
 import { buildWorld } from '../../core/net/trace/build-world.ts'
-import { reachabilityOf, type Reachability } from '../../core/net/trace/reachability.ts'
+import { reachabilityChanges, reachabilityOf } from '../../core/net/trace/reachability.ts'
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import type { FixtureCluster } from './fixture-cluster.ts'
@@ -51,8 +52,10 @@ export class FixtureTracer {
     return { ...live, mode: 'both', simulated, live, parted }
   }
 
-  reachability(network: VirtualNetwork, vpc: string, probe: Pick<TraceRequest, 'proto' | 'dport'>): Reachability {
-    return reachabilityOf(this.#world(network), vpc, probe)
+  /** `planned`: what the network would become, where the difference is asked for. */
+  reachability(network: VirtualNetwork, vpc: string, probe: Pick<TraceRequest, 'proto' | 'dport'>, planned: VirtualNetwork | null): ReachabilityDoc {
+    const now = reachabilityOf(this.#world(network), vpc, probe)
+    return { ...now, plan: planned && reachabilityChanges(now, reachabilityOf(this.#world(planned), vpc, probe), 1000) }
   }
 
   #simulated(network: VirtualNetwork, request: TraceRequest): TraceResult {

@@ -116,6 +116,13 @@ const shots: Shot[] = [
   { name: 'trace-error', at: '/lab/trace?from=cache-1&to=fd00:20:1::11&mode=simulated' },
   { name: 'trace-virtual', at: '/lab/trace?from=web-1&to=db-3&proto=tcp&dport=22&mode=simulated', then: (page) => layer(page, 2) },
   { name: 'trace-physical', at: '/lab/trace?from=web-1&to=db-2&proto=icmp&mode=simulated', then: (page) => layer(page, 1) },
+  { name: 'reachability', at: '/lab/reachability?vpc=shop&probe=tcp/22&select=pair/web-1/db-1' },
+  { name: 'reachability-icmp', at: '/lab/reachability?vpc=staging', fixture: { off: ['h3'] } },
+  { name: 'reachability-plan', at: '/lab/networks', then: planReach },
+  { name: 'reachability-large', at: '/lab/reachability?vpc=shop&probe=tcp/5432', fixture: { hosts: 50, ports: 2000, off: ['h7', 'h9', 'h12'] } },
+  { name: 'reachability-none', at: '/lab/reachability', fixture: { ports: 0 } },
+  { name: 'failover', at: '/lab/host/h2?select=forwarding/h2', then: (page) => failOver(page, false) },
+  { name: 'failover-done', at: '/lab/host/h2?select=forwarding/h2', then: (page) => failOver(page, true) },
   { name: 'topology-virtual', at: '/lab/topology?select=network/db', then: (page) => layer(page, 2) },
   { name: 'topology-physical', at: '/lab/topology', then: (page) => layer(page, 1) },
   {
@@ -232,6 +239,28 @@ async function applyNetwork(page: Page): Promise<void> {
   await editNetwork(page)
   await page.locator('main button.bg-fill, main button.bg-danger-fill').last().click()
   await page.waitForTimeout(5200)
+}
+
+/** The rule that closes the database is widened; the matrix shows what that changes. */
+async function planReach(page: Page): Promise<void> {
+  await editNetwork(page)
+  await page
+    .getByRole('button', { name: /^(Show the matrix|查看互通矩阵)/ })
+    .first()
+    .click()
+  await page.waitForTimeout(1500)
+}
+
+async function failOver(page: Page, done: boolean): Promise<void> {
+  await page
+    .getByRole('button', { name: /Fail over virtual switch…|切换虚拟交换机…/ })
+    .first()
+    .click()
+  const dialog = page.getByRole('dialog')
+  await dialog.waitFor()
+  if (!done) return
+  await dialog.getByRole('button').last().click()
+  await page.waitForTimeout(900)
 }
 
 async function openForm(page: Page, nth: number): Promise<void> {

@@ -22,7 +22,7 @@ export interface Command {
 }
 
 /** The screens in the order of the rail. */
-export const railScreens = ['overview', 'hosts', 'networks', 'topology', 'trace', 'events', 'tasks', 'audit'] as const
+export const railScreens = ['overview', 'hosts', 'networks', 'topology', 'trace', 'reachability', 'capture', 'events', 'tasks', 'audit'] as const
 
 const screenKeys: Record<(typeof railScreens)[number], string> = {
   overview: 'g o',
@@ -30,6 +30,8 @@ const screenKeys: Record<(typeof railScreens)[number], string> = {
   networks: 'g n',
   topology: 'g t',
   trace: 'g r',
+  reachability: 'g m',
+  capture: 'g c',
   events: 'g e',
   tasks: 'g k',
   audit: 'g a',

@@ -52,9 +52,13 @@ test('an upgrade of a host that is not up is refused', () => {
 })
 
 test('a fail-over says for how many ports, and is refused for a host that is not up', () => {
-  expect(failoverPlan({ host: 'h2', ports: 3, ...input(three, {}) }, en).interrupted[0]).toMatch(/^Packets of its 3 ports/)
-  expect(failoverPlan({ host: 'h2', ports: 0, ...input(three, {}) }, en).interrupted[0]).toMatch(/^Nothing/)
-  expect(failoverPlan({ host: 'h2', ports: 3, ...input(three, { h2: 'down' }) }, en).refused).toBe(en.plan.failover.notUp('h2'))
+  expect(failoverPlan({ host: 'h2', ports: 3, lastOutageMs: 40, ...input(three, {}) }, en).interrupted).toEqual([
+    expect.stringMatching(/^Packets of its 3 ports/),
+    en.plan.failover.last(40),
+  ])
+  expect(failoverPlan({ host: 'h2', ports: 3, lastOutageMs: null, ...input(three, {}) }, en).interrupted[1]).toBe(en.plan.notMeasured)
+  expect(failoverPlan({ host: 'h2', ports: 0, lastOutageMs: null, ...input(three, {}) }, en).interrupted).toEqual([expect.stringMatching(/^Nothing/)])
+  expect(failoverPlan({ host: 'h2', ports: 3, lastOutageMs: null, ...input(three, { h2: 'down' }) }, en).refused).toBe(en.plan.failover.notUp('h2'))
 })
 
 test('how long it takes is what was measured last, not a guess', () => {

@@ -70,13 +70,19 @@ export function upgradePlan({ host, status, tasks }: PlanInput, m: Messages): Pl
   }
 }
 
-/** Having a host's other virtual switch forward. `ports`: how many it forwards for. */
-export function failoverPlan({ host, status, ports }: Pick<PlanInput, 'host' | 'status'> & { ports: number }, m: Messages): Plan {
+/** Having a host's other virtual switch forward. `ports`: how many it forwards for; `lastOutageMs`: what was measured there last, null: nothing. */
+export function failoverPlan(
+  { host, status, ports, lastOutageMs }: Pick<PlanInput, 'host' | 'status'> & { ports: number; lastOutageMs: number | null },
+  m: Messages,
+): Plan {
   const state = status.hosts.find((row) => row.name === host)?.state
   return {
     title: m.plan.failover.title(host),
     changes: [m.plan.failover.other(host)],
-    interrupted: [m.plan.failover.interrupted(ports)],
+    interrupted: [
+      m.plan.failover.interrupted(ports),
+      ...(ports > 0 ? [lastOutageMs === null ? m.plan.notMeasured : m.plan.failover.last(lastOutageMs)] : []),
+    ],
     undone: m.plan.failover.undone,
     ...(state !== 'up' ? { refused: m.plan.failover.notUp(host) } : {}),
     confirm: m.plan.failover.confirm(host),

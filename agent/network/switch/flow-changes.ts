@@ -1,3 +1,4 @@
+import { inOrder } from '../../../core/net/compile/islands.ts'
 import { flowLine, parseFlowLine, type Flow } from '../../../core/net/openflow/flow.ts'
 
 /** What tells a flow from others in a switch: no two have the same table, priority and match. */
@@ -11,16 +12,39 @@ export interface FlowChanges {
   added: Flow[]
 }
 
-/** What must be done to flows `from` for them to be `to`. Flows that stay the same are in neither list. */
+/** What must be done to flows `from` for them to be `to`. Flows that stay the same are in neither list. Fastest where both are in the order of `inOrder`. */
 export function flowChanges(from: readonly Flow[], to: readonly Flow[]): FlowChanges {
-  const before = new Map(from.map((flow) => [flowKey(flow), flow]))
-  const added = to.filter((flow) => {
+  const [old, fresh] = unlike(from, to)
+  const before = new Map(old.map((flow) => [flowKey(flow), flow]))
+  const added = fresh.filter((flow) => {
     const key = flowKey(flow)
-    const old = before.get(key)
+    const was = before.get(key)
     before.delete(key)
-    return old?.actions !== flow.actions || old.cookie !== flow.cookie
+    return !was || !sameFlow(was, flow)
   })
   return { removed: [...before.values()], added }
+}
+
+/** Both lists without flows that are at the same place in both; in whatever order they are, no flow that differs is left out. */
+function unlike(from: readonly Flow[], to: readonly Flow[]): [Flow[], Flow[]] {
+  const left: [Flow[], Flow[]] = [[], []]
+  let [at, there] = [0, 0]
+  while (at < from.length && there < to.length) {
+    const [old, fresh] = [from[at]!, to[there]!]
+    const order = old === fresh ? 0 : inOrder(old, fresh)
+    if (order === 0 && !sameFlow(old, fresh)) {
+      left[0].push(old)
+      left[1].push(fresh)
+    } else if (order < 0) left[0].push(old)
+    else if (order > 0) left[1].push(fresh)
+    if (order <= 0) at++
+    if (order >= 0) there++
+  }
+  return [left[0].concat(from.slice(at)), left[1].concat(to.slice(there))]
+}
+
+function sameFlow(one: Flow, other: Flow): boolean {
+  return one === other || (one.actions === other.actions && one.cookie === other.cookie)
 }
 
 /** The input of `ovs-ofctl --bundle add-flows`, ovs-ofctl(8), for these changes: deletions first. */

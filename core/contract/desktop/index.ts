@@ -1,3 +1,4 @@
+import { captureContract } from './capture.ts'
 import { contextContract } from './context.ts'
 import { hostContract } from './host.ts'
 import { inventoryContract } from './inventory.ts'
@@ -11,6 +12,7 @@ export const desktopContract = {
   inventory: inventoryContract,
   host: hostContract,
   network: networkContract,
+  capture: captureContract,
   task: taskContract,
   terminal: terminalContract,
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { nameSchema } from '../../model/common.ts'
 import { virtualNetworkSchema } from '../../model/network.ts'
 import { dropReasonSchema, traceModeSchema, traceRequestSchema, traceResultSchema } from '../../model/trace.ts'
-import { failoverSchema, hostPlacementSchema, networkChangeSchema } from '../agent/network.ts'
+import { dropsSchema, failoverSchema, hostPlacementSchema, networkChangeSchema } from '../agent/network.ts'
 import { procedure } from '../base.ts'
 
 /** A declaration of the virtual network in YAML. */
@@ -41,6 +41,9 @@ export const reachabilitySchema = z.object({
 })
 export type ReachabilityDoc = z.infer<typeof reachabilitySchema>
 
+const hostDropsSchema = z.looseObject({ host: nameSchema, failure: z.string().nullable(), drops: dropsSchema.nullable() })
+export type HostDrops = z.infer<typeof hostDropsSchema>
+
 export const networkContract = {
   /** The virtual network: from an agent, or as this laptop saw it last when none answers. */
   get: procedure.output(z.object({ revision: z.number().int(), offline: z.boolean(), network: virtualNetworkSchema })),
@@ -54,6 +57,8 @@ export const networkContract = {
     .output(networkAppliedSchema),
   /** Has a host's other virtual switch forward from now on; see the agent's `failover`. */
   failover: procedure.input(z.object({ host: nameSchema })).output(failoverSchema),
+  /** What the switches of all hosts, or of one, have dropped; of a host that does not answer, why. */
+  drops: procedure.input(z.object({ host: nameSchema.optional() })).output(z.object({ hosts: z.array(hostDropsSchema) })),
   /** Where a packet goes, and why it goes no further. `declaration`: on that plan, as if it were applied (simulated only). */
   trace: procedure
     .input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), declaration: z.string().optional() }))

@@ -15,7 +15,7 @@ import {
 import { buildFrame } from '../packet/build.ts'
 import { fromHex, ip6At } from '../packet/bytes.ts'
 import { parseFrame } from '../packet/parse.ts'
-import { etherTypes, tcpFlags, type Packet } from '../packet/packet.ts'
+import { etherTypes, protocols, tcpFlags, type Packet } from '../packet/packet.ts'
 
 /** A port with the network that it is in. */
 export interface GuestPort {
@@ -65,20 +65,30 @@ export function requestedFrame(request: TraceRequest, from: GuestPort, to: strin
 }
 
 /** The same between any two ends. */
-export function frameBetween(request: TraceRequest, source: End, target: End, marks: Marks, payload: Uint8Array = new Uint8Array()): Uint8Array {
-  const { proto } = request
-  const { ip: to } = target
-  const filled = payloadOf(request, to)
-  filled.set(payload.subarray(0, filled.length))
-  const options = { ...(request.ttl !== undefined && { ttl: request.ttl }), payload: filled }
+export function frameBetween(request: TraceRequest, source: End, target: End, marks: Marks, payload?: Uint8Array): Uint8Array {
+  const kind = kindOf(request.proto, target.ip)
+  const options = { ...(request.ttl !== undefined && { ttl: request.ttl }), payload: payloadOf(request, kind, target.ip, payload) }
   const ports = { sport: request.sport ?? defaultSport, dport: request.dport ?? 0 }
-  if (proto === 'icmp' || (proto === 58 && to.includes(':')) || (proto === 1 && !to.includes(':')))
-    return icmpEcho(source, target, { id: marks.id, seq: marks.seq }, options)
-  if (proto === 'tcp' || proto === 6)
-    return tcpSegment(source, target, { ...ports, flags: tcpFlags.syn, seq: marks.id * 0x1_0000 + marks.seq }, options)
-  if (proto === 'udp' || proto === 17) return udpDatagram(source, target, ports, options)
-  if (proto === 'arp') return to.includes(':') ? neighbourSolicitation(source, to) : arpRequest(source, to)
-  return rawFrame(source, target, proto, options)
+  switch (kind) {
+    case 'icmp':
+      return icmpEcho(source, target, { id: marks.id, seq: marks.seq }, options)
+    case 'tcp':
+      return tcpSegment(source, target, { ...ports, flags: tcpFlags.syn, seq: marks.id * 0x1_0000 + marks.seq }, options)
+    case 'udp':
+      return udpDatagram(source, target, ports, options)
+    case 'arp':
+      return target.ip.includes(':') ? neighbourSolicitation(source, target.ip) : arpRequest(source, target.ip)
+    case 'raw':
+      return rawFrame(source, target, Number(request.proto), options)
+  }
+}
+
+type Kind = 'icmp' | 'tcp' | 'udp' | 'arp' | 'raw'
+
+function kindOf(proto: TraceRequest['proto'], to: string): Kind {
+  if (typeof proto === 'string') return proto
+  if (proto === (to.includes(':') ? protocols.icmp6 : protocols.icmp)) return 'icmp'
+  return proto === protocols.tcp ? 'tcp' : proto === protocols.udp ? 'udp' : 'raw'
 }
 
 /** The frame that a request gives, and the address that it is for (empty: none); null where it describes a packet instead. */
@@ -96,20 +106,22 @@ export function asksForAnswer({ arp, transport }: Packet): boolean {
   return (transport?.kind === 'icmp' && transport.type === 8) || (transport?.kind === 'icmp6' && [128, 135].includes(transport.type))
 }
 
-function payloadOf({ proto, sizeBytes }: TraceRequest, to: string): Uint8Array {
-  // A SYN carries no data unless a size is asked for.
-  const least = proto === 'tcp' || proto === 6 ? 0 : payloadBytes
-  if (sizeBytes === undefined) return new Uint8Array(least)
-  const headers =
-    (to.includes(':') ? 40 : 20) +
-    (proto === 'tcp' || proto === 6 ? 20 : typeof proto === 'number' && proto !== 17 && proto !== 1 && proto !== 58 ? 0 : 8)
-  if (sizeBytes < headers)
+/** Bytes behind the IP header that switches read of a protocol which is not read here, e.g. the ports of SCTP: no mark lies there. */
+const unreadBytes = 8
+
+/** The payload of a packet: zeros, and what it is known by. A SYN carries none unless a size is asked for. */
+function payloadOf({ sizeBytes }: TraceRequest, kind: Kind, to: string, mark: Uint8Array = new Uint8Array()): Uint8Array {
+  const headers = (to.includes(':') ? 40 : 20) + { icmp: 8, tcp: 20, udp: 8, arp: 0, raw: 0 }[kind]
+  if (sizeBytes !== undefined && sizeBytes < headers)
     throw new HoldfastError(
       'bad-input',
       `${sizeBytes} bytes do not hold the headers of such a packet, ${headers} bytes`,
       `Ask for ${headers} bytes or more.`,
     )
-  return new Uint8Array(sizeBytes - headers)
+  const payload = new Uint8Array(sizeBytes === undefined ? (kind === 'tcp' ? 0 : payloadBytes) : sizeBytes - headers)
+  const room = payload.subarray(kind === 'raw' ? unreadBytes : 0)
+  room.set(mark.subarray(0, room.length))
+  return payload
 }
 
 function rawFrame(

@@ -43,7 +43,8 @@ export function partingOf(expected: TraceResult, live: TraceResult, ownerOf: Own
     if (there && to.action === is.action) continue
     return { n, leg, host, device, reason: null, object: live.drop?.object ?? null, message: hopWords(to, is) }
   }
-  const last = live.hops.at(-1) ?? expected.hops.at(-1)!
+  // The same way, and yet not the same fate: it is where it was last seen.
+  const last = live.hops.findLast((hop) => hop.evidence === 'seen') ?? expected.hops.at(-1)!
   const { host, device } = live.drop ?? last
   return {
     ...{ n: last.n, leg: last.leg, host, device, reason: null, object: live.drop?.object ?? null },

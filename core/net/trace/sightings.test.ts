@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { buildFrame } from '../packet/build.ts'
 import { concatBytes, fromHex, toHex } from '../packet/bytes.ts'
-import { arpReply, arpRequest, icmpEcho, tcpSegment, udpDatagram } from '../packet/compose.ts'
+import { arpReply, arpRequest, icmpEcho, neighbourAdvertisement, neighbourSolicitation, tcpSegment, udpDatagram } from '../packet/compose.ts'
 import { buildIcmpError } from '../packet/icmp-error.ts'
 import { etherTypes } from '../packet/packet.ts'
-import { filterFor, sight, type Mark } from './sightings.ts'
+import { filterFor, markOf, sight, type Mark } from './sightings.ts'
 
 const a = { mac: '0e:00:00:00:00:01', ip: '10.20.1.11' }
 const b = { mac: '0e:00:00:00:00:02', ip: '10.20.2.11' }
@@ -32,6 +32,12 @@ const inVxlan = (frame: Uint8Array) =>
   })
 const inGre = (frame: Uint8Array) =>
   buildFrame({ ...outer, ip: { ...underlay, protocol: 47 }, payload: concatBytes(fromHex('2000655800001000'), frame) })
+
+const six = { mac: a.mac, ip: 'fd00:1::11' }
+const there = { mac: b.mac, ip: 'fd00:1::12' }
+const ipFrame = (protocol: number, payload: Uint8Array) => buildFrame({ ...outer, ip: { ...underlay, src: a.ip, dst: b.ip, protocol }, payload })
+const icmpOf = (type: number) => ipFrame(1, Uint8Array.of(type, 0, 0, 0, 1, 2, 3, 4, ...new Uint8Array(16).fill(type)))
+const rawOf = (byte: string) => ipFrame(132, fromHex(byte.repeat(20)))
 
 describe('a traced packet is known again', () => {
   const payload = fromHex('0011223344556677')
@@ -68,6 +74,12 @@ describe('a traced packet is known again', () => {
       'error',
     ],
     [
+      'not the ICMP error about a packet of another protocol between the same two',
+      buildIcmpError(tcpSegment(a, b, syn), { kind: 'port' }, { mac: b.mac, ip4: b.ip })!,
+      mark('raw', { payload: toHex(payload) }),
+      null,
+    ],
+    [
       'not the ICMP error about another',
       buildIcmpError(icmpEcho(a, b, { id: 7, seq: 8 }), { kind: 'ttl' }, { mac: b.mac, ip4: '10.20.1.1' })!,
       mark('icmp'),
@@ -75,6 +87,25 @@ describe('a traced packet is known again', () => {
     ],
   ])('%s, bare and in tunnels', (_, frame, known, leg) => {
     for (const wrap of [(bare: Uint8Array) => bare, inVxlan, inGre]) expect(sight(wrap(frame), known)?.leg ?? null).toBe(leg)
+  })
+
+  it.each<[string, Uint8Array, Uint8Array | null, Uint8Array]>([
+    ['a question for a MAC by IPv6', neighbourSolicitation(six, there.ip), neighbourAdvertisement(there, six), neighbourSolicitation(six, six.ip)],
+    [
+      'what is no IP at all',
+      fromHex(`${'0e00000000020e0000000001'}88b5${'07'.repeat(20)}`),
+      null,
+      fromHex(`${'0e00000000020e0000000001'}88b5${'08'.repeat(20)}`),
+    ],
+    ['an ICMP packet that is no echo', icmpOf(13), null, icmpOf(15)],
+    ['another protocol', rawOf('aa'), null, rawOf('bb')],
+  ])('%s, by the mark that is read off it', (_, frame, answer, other) => {
+    const known = markOf(frame)
+    for (const wrap of [(bare: Uint8Array) => bare, inVxlan, inGre]) {
+      expect(sight(wrap(frame), known)?.leg).toBe('forward')
+      if (answer) expect(sight(wrap(answer), known)?.leg).toBe('return')
+      expect(sight(wrap(other), known)).toBeNull()
+    }
   })
 
   it('and what is no packet at all is none', () => expect(sight(new Uint8Array(5), mark('icmp'))).toBeNull())

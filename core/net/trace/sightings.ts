@@ -109,6 +109,7 @@ function quotes(quoted: Uint8Array, mark: Mark): boolean {
   const { transport, payload } = packet
   if (mark.proto === 'icmp') return (transport?.kind === 'icmp' || transport?.kind === 'icmp6') && transport.rest === mark.number
   if (mark.proto === 'tcp') return transport?.kind === 'tcp' ? transport.seq === mark.number : packet.ip.protocol === protocols.tcp
+  if ((transport?.kind === 'udp') !== (mark.proto === 'udp') || (mark.proto === 'raw' && transport)) return false
   // An error need not quote more than eight bytes of what IP carries (RFC 792).
   const known = toHex(payload)
   return known.startsWith(mark.payload) || mark.payload.startsWith(known)

@@ -2,6 +2,7 @@ import type { Entity } from '../../model/entity.ts'
 import type { LiveState } from '../../model/common.ts'
 import { emptyVirtualNetwork } from '../../model/network.ts'
 import { parseDeclaration } from '../declaration/parse.ts'
+import type { Declaration } from '../declaration/schema.ts'
 import { planNetwork } from '../declaration/plan.ts'
 import { buildWorld } from './build-world.ts'
 import type { World } from './world.ts'
@@ -13,12 +14,16 @@ export interface Ailments {
   switches?: Record<string, 'up' | 'down'>
   portsDown?: Record<string, string[]>
   underlayMtuBytes?: number
+  hosts?: number
+  /** Pairs of hosts that do not hear each other's heartbeats; all others do, once this is said. */
+  silent?: (a: string, b: string) => boolean
 }
 
-/** For tests: the world of three hosts, odd ones on switch tor1 and even ones on tor2, with a declared virtual network. */
-export function testWorld(declaration: string, ailments: Ailments = {}): World {
-  const names = ['h1', 'h2', 'h3']
-  const { next } = planNetwork(emptyVirtualNetwork, parseDeclaration(declaration), { hosts: names, prune: false })
+/** For tests: the world of hosts h1 to h3, or as many as said, odd ones on switch tor1 and even ones on tor2, with a declared virtual network. */
+export function testWorld(declaration: string | Declaration, ailments: Ailments = {}): World {
+  const names = Array.from({ length: ailments.hosts ?? 3 }, (_, index) => `h${index + 1}`)
+  const declared = typeof declaration === 'string' ? parseDeclaration(declaration) : declaration
+  const { next } = planNetwork(emptyVirtualNetwork, declared, { hosts: names, prune: false })
   const mtuBytes = ailments.underlayMtuBytes ?? 9000
   const entities = names.flatMap((host, index): Entity[] => {
     const ip = `10.83.5.${11 + index}`
@@ -64,7 +69,11 @@ export function testWorld(declaration: string, ailments: Ailments = {}): World {
     ]
   })
   const hostStates = new Map(names.map((name) => [name, ailments.states?.[name] ?? ('up' as const)]))
-  return buildWorld({ network: next, entities, hostStates })
+  const { silent } = ailments
+  const cells = (name: string) =>
+    Object.fromEntries(names.filter((peer) => peer !== name).map((peer) => [peer, silent!(name, peer) ? ('down' as const) : ('up' as const)]))
+  const heard = silent ? names.map((name) => ({ name, planes: { tenant: cells(name) } })) : []
+  return buildWorld({ network: next, entities, hostStates, heard })
 }
 
 /** A shop of two networks and a router, a VPC with the same addresses, and one that the shop is peered with. */

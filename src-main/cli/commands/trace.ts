@@ -1,7 +1,7 @@
 import type { ReachabilityDoc } from '../../../core/contract/desktop/network.ts'
 import { traceModeSchema, traceRequestSchema, type TraceResult } from '../../../core/model/trace.ts'
 import { table } from '../output.ts'
-import { option, wholeNumber } from '../options.ts'
+import { flag, option, wholeNumber } from '../options.ts'
 import { readDeclaration } from './network.ts'
 import { UsageError } from '../parse.ts'
 import { withServices } from '../services.ts'
@@ -22,15 +22,19 @@ export async function trace(call: Call): Promise<void> {
     sizeBytes: wholeNumber(call, 'size'),
     sourceIp: option(call, 'source-ip'),
     sourceMac: option(call, 'source-mac'),
+    frame: option(call, 'frame')?.replaceAll(/[\s:]/g, '').toLowerCase(),
   })
   if (!request.success) {
     const [issue] = request.error.issues
     throw new UsageError(`--${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}`, 'See: holdfast trace --help')
   }
+  if (request.data.to === '' && request.data.frame === undefined)
+    throw new UsageError('--to is missing: what the packet is for', 'Or give a whole --frame.')
   const declaration = planned(call)
+  const verbose = flag(call, 'verbose')
   await withServices(call, async ({ desktop }) => {
     const result = await desktop.network.trace({ ...request.data, mode: mode.data, ...declaration })
-    call.out.answer(result, () => traceText(result))
+    call.out.answer(result, () => traceText(result, verbose))
   })
 }
 
@@ -77,10 +81,15 @@ function reachabilityText({ ports, cells, reaches, plan }: ReachabilityDoc): str
   return lines.join('\n')
 }
 
-/** The hops as a table, the verdict below it. */
-export function traceText(result: TraceResult): string {
+/** The hops as a table, the verdict below it. `verbose`: then what each switch says that it would do with the packet. */
+export function traceText(result: TraceResult, verbose: boolean): string {
   const rows = result.hops.map((hop) => [hop.n, hop.leg === 'forward' ? '→' : '←', hop.host, hop.device, hop.action, hop.evidence, hop.detail])
-  return `${table(['N', '', 'HOST', 'DEVICE', 'ACTION', 'EVIDENCE', 'DETAIL'], rows)}\n${verdictText(result)}`
+  const explanations = verbose
+    ? result.hops.flatMap(({ n, host, device, explanation }) =>
+        explanation === undefined ? [] : [`\n${n} ${device} of ${host}:\n${explanation.trim()}`],
+      )
+    : []
+  return [table(['N', '', 'HOST', 'DEVICE', 'ACTION', 'EVIDENCE', 'DETAIL'], rows), verdictText(result), ...explanations].join('\n')
 }
 
 function verdictText({ verdict, drop, limit, rttMs }: TraceResult): string {

@@ -1,11 +1,15 @@
 import type { Event } from '../../../core/model/event.ts'
+import { enCapture } from './en-capture.ts'
 import { enNetwork } from './en-network.ts'
+import { enReachability } from './en-reachability.ts'
 
 /** English, and the shape that every other language follows. Plain, exact, short; subject first; units always. */
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`
 
 export const en = {
   ...enNetwork,
+  ...enCapture,
+  ...enReachability,
   ago: (length: string) => `${length} ago`,
   units: {
     seconds: (n: number) => `${n}\u00a0s`,
@@ -54,6 +58,7 @@ export const en = {
     port: 'Port',
     forwarding: 'Forwarding',
     hop: 'Hop',
+    pair: 'Pair of ports',
   },
   screen: {
     'overview': 'Overview',
@@ -61,6 +66,8 @@ export const en = {
     'networks': 'Networks',
     'topology': 'Topology',
     'trace': 'Trace',
+    'reachability': 'Reachability',
+    'capture': 'Capture',
     'plan': 'Change plan',
     'events': 'Events',
     'tasks': 'Tasks',
@@ -425,13 +432,15 @@ export const en = {
       interrupted: (ports: number) =>
         ports === 0
           ? 'Nothing: no port is on this host.'
-          : `Packets of its ${plural(ports, 'port', 'ports')} while it changes over. How long it took, and how many connections were cut, is shown then.`,
+          : `Packets of its ${plural(ports, 'port', 'ports')} while it changes over. How long it took, and how many connections were cut, is shown here afterwards.`,
+      last: (outageMs: number) => `Here it took at most ${outageMs}\u00a0ms the last time.`,
+      happened: 'What happened',
       undone: 'The same again: it changes back.',
       notUp: (host: string) => `${host} is not up: its virtual switches cannot be reached.`,
       done: (host: string, outageMs: number, way: string) =>
-        `${host} forwards by its other virtual switch (${way}): nothing was forwarded for at most ${outageMs}\u00a0ms`,
-      cut: (n: number) => plural(n, 'connection was cut', 'connections were cut'),
-      cutUnknown: 'how many connections were cut is not known',
+        `${host} forwards by its other virtual switch, which ${way}. Nothing was forwarded for at most ${outageMs}\u00a0ms.`,
+      cut: (n: number) => (n === 0 ? 'No connection was cut.' : `${plural(n, 'connection was', 'connections were')} cut.`),
+      cutUnknown: 'How many connections were cut is not known.',
       ways: { standby: 'stood ready', restart: 'was started' },
     },
   },

@@ -49,6 +49,7 @@ describe('Chinese', () => {
       'fact.peerRoute',
       'trace.about',
       'trace.named',
+      'reach.joined',
     ])
     const foreign = [...chinese].filter(([key, value]) => !same.has(key) && !translatedOnly.test(key) && !/\p{Script=Han}/u.test(spoken(value)))
     expect(foreign.map(([key]) => key)).toEqual([])

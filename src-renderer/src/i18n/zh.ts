@@ -1,5 +1,7 @@
 import type { Messages } from './i18n.svelte.ts'
+import { zhCapture } from './zh-capture.ts'
 import { zhNetwork } from './zh-network.ts'
+import { zhReachability } from './zh-reachability.ts'
 
 import { planes } from '../../../core/model/common.ts'
 
@@ -19,6 +21,8 @@ const part = (about: string[]): string => about[0]?.split('/')[2] ?? ''
 /** 简体中文。用本行业自己的词：主机、网口、网络平面、多数派、主控。 */
 export const zh: Messages = {
   ...zhNetwork,
+  ...zhCapture,
+  ...zhReachability,
   ago: (length) => `${length}前`,
   units: {
     seconds: (n) => `${n}\u00a0秒`,
@@ -67,6 +71,7 @@ export const zh: Messages = {
     port: '端口',
     forwarding: '转发',
     hop: '跳',
+    pair: '一对端口',
   },
   screen: {
     'overview': '总览',
@@ -74,6 +79,8 @@ export const zh: Messages = {
     'networks': '虚拟网络',
     'topology': '拓扑',
     'trace': '追踪',
+    'reachability': '互通矩阵',
+    'capture': '抓包',
     'plan': '变更计划',
     'events': '事件',
     'tasks': '任务',
@@ -515,12 +522,14 @@ export const zh: Messages = {
       confirm: (host) => `切换 ${host}`,
       other: (host) => `此后由 ${host} 的另一个虚拟交换机以相同的流表转发；现在转发的那个转为备用。`,
       interrupted: (ports) =>
-        ports === 0 ? '无：这台主机上没有端口。' : `切换期间 ${ports} 个端口的数据包。完成后会显示中断了多久、切断了多少连接。`,
+        ports === 0 ? '无：这台主机上没有端口。' : `切换期间 ${ports} 个端口的数据包。完成后这里会显示中断了多久、切断了多少连接。`,
+      last: (outageMs) => `上一次在这台主机上最多中断 ${outageMs}\u00a0毫秒。`,
+      happened: '结果',
       undone: '再切换一次即可换回。',
       notUp: (host) => `${host} 不在线，无法联系它的虚拟交换机。`,
-      done: (host, outageMs, way) => `${host} 已由另一个虚拟交换机转发（${way}）：中断最多 ${outageMs}\u00a0毫秒`,
-      cut: (n) => `${n} 个连接被切断`,
-      cutUnknown: '被切断的连接数未知',
+      done: (host, outageMs, way) => `${host} 已由另一个虚拟交换机转发（${way}）。转发最多中断 ${outageMs}\u00a0毫秒。`,
+      cut: (n) => (n === 0 ? '没有连接被切断。' : `${n} 个连接被切断。`),
+      cutUnknown: '被切断的连接数未知。',
       ways: { standby: '此前处于备用', restart: '重新启动' },
     },
   },

@@ -1,4 +1,4 @@
-import { homeOf, parsePlace, placeAddress, sameRef, type Place, type Ref, type Screen, type TraceQuery } from './place.ts'
+import { homeOf, parsePlace, placeAddress, sameRef, type Place, type ReachQuery, type Ref, type Screen, type TraceQuery } from './place.ts'
 
 /** The window's place and its one selection, both kept in the address, so that back and forward work for both. */
 class Navigation {
@@ -56,6 +56,14 @@ class Navigation {
     const stays = screen === 'trace' || beside === 'trace'
     const rest = stays ? { screen, ...(select && select.kind !== 'hop' && { select }) } : { screen: 'trace' as const, ...(select && { select }) }
     this.go({ context, ...rest, ...(beside && { beside }), trace: query }, how)
+  }
+
+  /** Who reaches whom, of another VPC or by another packet; what was selected of the one before is not. */
+  reach(query: ReachQuery): void {
+    const { context, screen, select, beside } = this.place
+    const stays = screen === 'reachability' || beside === 'reachability'
+    const rest = { screen: stays ? screen : ('reachability' as const), ...(select && select.kind !== 'pair' && { select }) }
+    this.go({ context, ...rest, ...(beside && { beside }), reach: query })
   }
 
   isSelected(ref: Ref): boolean {

@@ -4,7 +4,7 @@ import { deepLink, fromDeepLink, homeOf, parsePlace, placeAddress, screens, type
 
 const word = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,12}$/)
 const ref = fc.record({
-  kind: fc.constantFrom('host', 'nic', 'link', 'event', 'switch', 'port', 'network', 'acl', 'hop'),
+  kind: fc.constantFrom('host', 'nic', 'link', 'event', 'switch', 'port', 'network', 'acl', 'hop', 'pair'),
   id: fc.array(fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme-ascii' }), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/')),
 })
 const place: fc.Arbitrary<Place> = fc
@@ -13,16 +13,18 @@ const place: fc.Arbitrary<Place> = fc
     screen: fc.constantFrom(...screens),
     host: word,
     select: fc.option(ref, { nil: undefined }),
-    beside: fc.constantFrom(undefined, 'topology' as const, 'events' as const, 'trace' as const),
+    beside: fc.constantFrom(undefined, 'topology' as const, 'events' as const, 'trace' as const, 'reachability' as const),
     trace: fc.option(fc.record({ from: fc.string({ minLength: 1 }), to: word, dport: word }, { requiredKeys: ['from'] }), { nil: undefined }),
+    reach: fc.option(fc.record({ vpc: word, probe: fc.constantFrom('icmp', 'tcp/22') }, { requiredKeys: ['vpc'] }), { nil: undefined }),
   })
-  .map(({ context, screen, host, select, beside, trace }) => ({
+  .map(({ context, screen, host, select, beside, trace, reach }) => ({
     context,
     screen,
     ...(screen === 'host' && { host }),
     ...(select && { select }),
     ...(beside && { beside }),
     ...(trace && (screen === 'trace' || beside === 'trace') && { trace }),
+    ...(reach && (screen === 'reachability' || beside === 'reachability') && { reach }),
   }))
 
 describe('addresses', () => {

@@ -1,6 +1,20 @@
 /** Where the window is: every place has an address, `#/lab/host/h2` in the window, `holdfast://lab/host/h2` outside it. */
 
-export const screens = ['overview', 'hosts', 'networks', 'topology', 'trace', 'plan', 'events', 'tasks', 'audit', 'host', 'add-host'] as const
+export const screens = [
+  'overview',
+  'hosts',
+  'networks',
+  'topology',
+  'trace',
+  'reachability',
+  'capture',
+  'plan',
+  'events',
+  'tasks',
+  'audit',
+  'host',
+  'add-host',
+] as const
 export type Screen = (typeof screens)[number]
 
 /** Screens that cannot stand beside another. */
@@ -10,6 +24,10 @@ const alone: readonly Screen[] = ['host', 'add-host', 'plan']
 const traceKeys = ['from', 'to', 'proto', 'sport', 'dport', 'ttl', 'sizeBytes', 'sourceMac', 'sourceIp', 'mode'] as const
 export type TraceKey = (typeof traceKeys)[number]
 export type TraceQuery = Partial<Record<TraceKey, string>>
+
+/** What an address of the screen `reachability` may say: the VPC, and what is asked of every pair, as `tcp/22`. */
+const reachKeys = ['vpc', 'probe'] as const
+export type ReachQuery = Partial<Record<(typeof reachKeys)[number], string>>
 
 /** An object of the inventory: its kind and its id within that kind. */
 export interface Ref {
@@ -31,6 +49,8 @@ export interface Place {
   beside?: Screen
   /** The packet that is traced, where the trace is on the screen. */
   trace?: TraceQuery
+  /** Whose reachability is shown, where it is on the screen. */
+  reach?: ReachQuery
 }
 
 /** `kind/id` as events and links write it; an id may hold slashes of its own. */
@@ -69,6 +89,8 @@ export function homeOf(context: string, ref: Ref): Place {
       return { context, screen: 'networks' }
     case 'hop':
       return { context, screen: 'trace', select: ref }
+    case 'pair':
+      return { context, screen: 'reachability', select: ref }
     // What a NIC hears is told where the NIC is.
     case 'neighbour':
       return homeOf(context, { kind: 'nic', id: ref.id })
@@ -97,9 +119,15 @@ export function parsePlace(address: string): Place {
   const parameters = new URLSearchParams(query)
   const select = parseRef(parameters.get('select') ?? '')
   const beside = screens.find((screen) => screen === parameters.get('beside') && !alone.includes(screen))
-  const trace: TraceQuery = Object.fromEntries(traceKeys.flatMap((key) => (parameters.has(key) ? [[key, parameters.get(key)!]] : [])))
-  const traced = (first === 'trace' || beside === 'trace') && Object.keys(trace).length > 0
-  const extra = { ...(select && { select }), ...(beside && { beside }), ...(traced && { trace }) }
+  const shows = (screen: Screen): boolean => first === screen || beside === screen
+  const trace: TraceQuery = shows('trace') ? valuesOf(parameters, traceKeys) : {}
+  const reach: ReachQuery = shows('reachability') ? valuesOf(parameters, reachKeys) : {}
+  const extra = {
+    ...(select && { select }),
+    ...(beside && { beside }),
+    ...(Object.keys(trace).length > 0 && { trace }),
+    ...(Object.keys(reach).length > 0 && { reach }),
+  }
   if (!first) return { context, screen: 'overview', ...extra }
   if (first === 'host' && rest[0]) return { context, screen: 'host', host: rest.join('/'), ...extra }
   const screen = screens.find((name) => name === first && name !== 'host')
@@ -107,6 +135,9 @@ export function parsePlace(address: string): Place {
   if (rest.length > 0) return { ...homeOf(context, { kind: first, id: rest.join('/') }), ...extra }
   return { context, screen: 'overview' }
 }
+
+const valuesOf = <K extends string>(parameters: URLSearchParams, keys: readonly K[]): Partial<Record<K, string>> =>
+  Object.fromEntries(keys.flatMap((key) => (parameters.has(key) ? [[key, parameters.get(key)!]] : []))) as Partial<Record<K, string>>
 
 /** The inverse of `parsePlace`. */
 export function placeAddress(place: Place): string {
@@ -116,6 +147,7 @@ export function placeAddress(place: Place): string {
     place.select && `select=${encodeURIComponent(refText(place.select)).replaceAll('%2F', '/')}`,
     place.beside && `beside=${place.beside}`,
     ...traceKeys.map((key) => place.trace?.[key] !== undefined && `${key}=${encodeURIComponent(place.trace[key])}`),
+    ...reachKeys.map((key) => place.reach?.[key] !== undefined && `${key}=${encodeURIComponent(place.reach[key])}`),
   ]
     .filter(Boolean)
     .join('&')

@@ -22,8 +22,15 @@ export interface View {
 /** Kinds of nodes that can be chosen; everything else on the picture stands for the object that it belongs to. */
 const kinds = new Set(['host', 'switch', 'nic', 'link', 'port', 'network', 'router', 'peering', 'vpc'])
 
-/** Classes that are not the elements' own: what is selected, what a trace passes. */
-const marks = ['chosen', 'traced']
+/** Sizes of names by how far away the picture is: below each zoom, names are written larger. */
+const farBelow = [
+  { name: 'far-1', zoom: 0.62 },
+  { name: 'far-2', zoom: 0.45 },
+  { name: 'far-3', zoom: 0.32 },
+]
+
+/** Classes that are not the elements' own: what is selected, what belongs to it, what a trace passes, how far away it is. */
+const marks = ['chosen', 'linked', 'traced', ...farBelow.map(({ name }) => name)]
 
 /** The canvas. It is told what to show and reports what was chosen; it decides nothing. */
 export class Picture {
@@ -32,6 +39,7 @@ export class Picture {
   /** What is shown, so that what is the same is not touched again. */
   #shown = new Map<string, string>()
   #stopMoves: () => void
+  #far = ''
 
   constructor(container: HTMLElement, style: StylesheetJson, events: PictureEvents) {
     this.#cy = cytoscape({
@@ -42,6 +50,8 @@ export class Picture {
       maxZoom: 2.5,
       boxSelectionEnabled: false,
       autounselectify: true,
+      // While it is zoomed or panned a picture of the picture moves: drawing 2,000 nodes anew takes longer than a frame.
+      textureOnViewport: true,
       pixelRatio: Math.min(2, window.devicePixelRatio),
     })
     const refOf = (element: { id(): string; data(name: string): string }): Ref | undefined => {
@@ -54,7 +64,10 @@ export class Picture {
       if (typeof toggle === 'string') events.ontoggle(toggle)
       else events.onselect(refOf(event.target))
     })
-    this.#cy.on('viewport', () => events.onview(this.view()))
+    this.#cy.on('viewport', () => {
+      this.#writeNames()
+      events.onview(this.view())
+    })
     this.#cy.on('dbltap', 'node', (event) => {
       const ref = refOf(event.target)
       if (ref) events.onopen(ref)
@@ -95,6 +108,7 @@ export class Picture {
       this.fit()
       this.#fitted = true
     }
+    this.#writeNames(true)
   }
 
   /** Another layer is shown: the picture is fitted anew to what comes next. */
@@ -108,10 +122,12 @@ export class Picture {
 
   /** Marks what a trace passes, by ids. */
   trace(ids: ReadonlySet<string>): void {
-    this.#cy.batch(() => {
-      this.#cy.$('.traced').forEach((element) => void (ids.has(element.id()) || element.removeClass('traced')))
-      for (const id of ids) this.#cy.getElementById(id).addClass('traced')
-    })
+    this.#mark('traced', ids)
+  }
+
+  /** Marks what belongs to what is selected, by ids. */
+  link(ids: ReadonlySet<string>): void {
+    this.#mark('linked', ids)
   }
 
   choose(ref: Ref | undefined): void {
@@ -146,6 +162,25 @@ export class Picture {
   destroy(): void {
     this.#stopMoves()
     this.#cy.destroy()
+  }
+
+  #mark(name: string, ids: ReadonlySet<string>): void {
+    this.#cy.batch(() => {
+      this.#cy.$(`.${name}`).forEach((element) => void (ids.has(element.id()) || element.removeClass(name)))
+      for (const id of ids) this.#cy.getElementById(id).addClass(name)
+    })
+  }
+
+  /** Names are written larger the farther away they are, so that they can be read while everything is shown. */
+  #writeNames(anew = false): void {
+    const far = farBelow.findLast(({ zoom }) => this.#cy.zoom() < zoom)?.name ?? ''
+    if (far === this.#far && !anew) return
+    this.#far = far
+    this.#cy.batch(() => {
+      const names = this.#cy.$('.name')
+      for (const { name } of farBelow) if (name !== far) names.removeClass(name)
+      if (far) names.addClass(far)
+    })
   }
 
   /** While a host or switch is dragged, what belongs to it goes along. */

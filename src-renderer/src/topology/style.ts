@@ -6,6 +6,7 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
   const mono = 'JetBrains Mono Variable, monospace'
   const state = (name: string) => token(name)
   return [
+    { selector: 'core', style: { 'outside-texture-bg-opacity': 0, 'active-bg-opacity': 0 } as object },
     {
       selector: 'node',
       style: {
@@ -126,6 +127,9 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'z-index': 5,
       } as object,
     },
+    { selector: '.far-1', style: { 'font-size': 20 } },
+    { selector: '.far-2', style: { 'font-size': 27 } },
+    { selector: '.far-3', style: { 'font-size': 36 } },
     { selector: '.short', style: { 'text-wrap': 'ellipsis', 'text-max-width': 84 } as object },
     {
       selector: '.state',
@@ -231,6 +235,8 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
       } as object,
     },
     { selector: '.lane.traced, .router.traced, .tap.traced', style: { 'border-color': token('accent'), 'border-width': 1.5 } },
+    { selector: 'node.linked', style: { 'border-color': token('accent') } },
+    { selector: 'edge.linked', style: { 'line-color': token('accent') } },
     { selector: 'edge.join.traced', style: { 'line-color': token('accent') } },
     // The line of a trace lies where its words would stand.
     { selector: 'edge.up.traced', style: { 'label': '', 'source-label': '' } as object },

@@ -156,7 +156,7 @@ describe('a line beside a line', () => {
   })
 
   test('pieces that hang together hang together beside it, too', () => {
-    const piece = (...points: [number, number][]): Piece => ({ points: points.map(([x, y]) => ({ x, y })), evidence: 'seen', leg: 'return' })
+    const piece = (...points: [number, number][]): Piece => ({ n: 1, points: points.map(([x, y]) => ({ x, y })), evidence: 'seen', leg: 'return' })
     const moved = besidePieces([piece([0, 0], [10, 0]), piece([10, 0], [10, 10]), piece([10, 20], [10, 30])], 2)
     expect(moved[0]!.points.at(-1)).toEqual(moved[1]!.points[0])
     expect(moved[2]!.points).toEqual([

@@ -10,6 +10,8 @@ import { hopId, isParting, type Parting, type Side } from './result.ts'
  */
 
 export interface Piece {
+  /** The hop that it leads to, or lies in. */
+  n: number
   points: Point[]
   evidence: TraceHop['evidence']
   leg: TraceHop['leg']
@@ -68,8 +70,8 @@ export function drawingOf(input: DrawingInput): Drawing {
       if (badge?.leg === hop.leg) badge.ids.push(id)
       continue
     }
-    if (last?.leg === hop.leg) pieces.push({ points: [last.stop.leave, stop.enter], evidence: hop.evidence, leg: hop.leg })
-    if (stop.through.length > 0) pieces.push({ points: [stop.enter, ...stop.through, stop.leave], evidence: hop.evidence, leg: hop.leg })
+    if (last?.leg === hop.leg) pieces.push({ n: hop.n, points: [last.stop.leave, stop.enter], evidence: hop.evidence, leg: hop.leg })
+    if (stop.through.length > 0) pieces.push({ n: hop.n, points: [stop.enter, ...stop.through, stop.leave], evidence: hop.evidence, leg: hop.leg })
     badges.push({ at: stop.badge, ids: [id], text: '', leg: hop.leg, parting: false })
     last = { stop, leg: hop.leg }
   }

@@ -26,6 +26,10 @@ export function answerOf(result: TraceResult): TraceAnswer {
   return { sides: { ...(simulated && { simulated }), ...(live && { live }) }, parted: parted ?? null }
 }
 
+/** The declaration that would let a dropped packet pass, where the tracer proposes one. */
+export const remedyOf = (result: Pick<TraceResult, 'drop'> | null | undefined): string | null =>
+  typeof result?.drop?.remedy === 'string' ? result.drop.remedy : null
+
 /** A hop by its side and number, as it is selected: `live-3`. */
 export const hopId = (side: Side, n: number): string => `${side}-${n}`
 
