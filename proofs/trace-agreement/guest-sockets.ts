@@ -9,6 +9,7 @@ const SOCK_RAW = 3
 const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
 const SO_RCVBUFFORCE = 33
+const SO_SNDBUFFORCE = 32
 const IPPROTO_RAW = 255
 const ETH_P_ALL = 3
 const PACKET_OUTGOING = 4
@@ -65,6 +66,8 @@ export class GuestSockets {
       const size = Buffer.alloc(4)
       size.writeInt32LE(bufferBytes)
       checked(setsockopt(this.#packet, SOL_SOCKET, SO_RCVBUFFORCE, size, 4), 'setsockopt')
+      // Packets that wait for a MAC count against the sender's buffer.
+      for (const one of [this.#raw4, this.#raw6]) checked(setsockopt(one, SOL_SOCKET, SO_SNDBUFFORCE, size, 4), 'setsockopt')
       const address = Buffer.alloc(20)
       address.writeUInt16LE(AF_PACKET, 0)
       address.writeUInt16BE(ETH_P_ALL, 2)
@@ -77,18 +80,18 @@ export class GuestSockets {
     }
   }
 
-  /** Has the guest's system send an IP packet, header and all; it finds the next hop itself. Answers whether it took it: it does not without a route. */
-  sendPacket(packet: Buffer): boolean {
+  /** Has the guest's system send an IP packet, header and all; it finds the next hop itself. Without a route, or a cable, it takes none. */
+  sendPacket(packet: Buffer): void {
     const six = packet[0]! >> 4 === 6
     const address = Buffer.alloc(six ? 28 : 16)
     address.writeUInt16LE(six ? AF_INET6 : AF_INET, 0)
     packet.copy(address, six ? 8 : 4, six ? 24 : 16, six ? 40 : 20)
-    return sendto(six ? this.#raw6 : this.#raw4, packet, packet.length, MSG_DONTWAIT, address, address.length) === packet.length
+    taken(sendto(six ? this.#raw6 : this.#raw4, packet, packet.length, MSG_DONTWAIT, address, address.length))
   }
 
   /** Sends a frame as it is. */
-  sendFrame(frame: Buffer): boolean {
-    return sendto(this.#packet, frame, frame.length, MSG_DONTWAIT, null, 0) === frame.length
+  sendFrame(frame: Buffer): void {
+    taken(sendto(this.#packet, frame, frame.length, MSG_DONTWAIT, null, 0))
   }
 
   /** Frames that have come in and were not read yet. */
@@ -101,6 +104,13 @@ export class GuestSockets {
       if (address[10] !== PACKET_OUTGOING) yield Buffer.from(this.#frame.subarray(0, count))
     }
   }
+}
+
+/** ENETDOWN, ENETUNREACH, EHOSTUNREACH, errno(3): what a system says that has nowhere to send to. */
+const nowhere = [100, 101, 113]
+
+function taken(result: number): void {
+  if (result < 0 && !nowhere.includes(koffi.errno())) checked(result, 'sendto')
 }
 
 function checked(result: number, call: string): number {

@@ -51,10 +51,11 @@ const commands: { [K in HostCommand['do']]: (command: HostCommand & { do: K }) =
   },
   mtu: ({ bytes }) => ip('-', [`link set dev ${nic} mtu ${bytes}`]),
   send({ packets }) {
-    return packets.map(({ number, way, bytes }) => {
+    for (const { number, way, bytes } of packets) {
       const [guest, packet] = [guests.get(number)!, Buffer.from(bytes, 'hex')]
-      return way === 'kernel' ? guest.sendPacket(packet) : guest.sendFrame(packet)
-    })
+      if (way === 'kernel') guest.sendPacket(packet)
+      else guest.sendFrame(packet)
+    }
   },
   seen: (): Arrived[] => [...guests].flatMap(([number, guest]) => [...guest.received()].map((frame) => ({ number, frame: frame.toString('hex') }))),
   forget,

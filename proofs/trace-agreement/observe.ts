@@ -1,8 +1,8 @@
 import type { TraceRequest } from '../../core/model/trace.ts'
-import { fromHex, ip6At, toHex } from '../../core/net/packet/bytes.ts'
+import { fromHex, ip6At } from '../../core/net/packet/bytes.ts'
 import type { Packet } from '../../core/net/packet/packet.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
-import { sight, type Mark, type SightedLeg } from '../../core/net/trace/sightings.ts'
+import { markOf, sight, type Mark, type SightedLeg } from '../../core/net/trace/sightings.ts'
 import { requestedFrame, type GuestPort, type Marks } from '../../core/net/trace/packets.ts'
 
 /** What is known of a sent packet, to know it again at any guest. */
@@ -19,19 +19,7 @@ export function packetOf(request: TraceRequest, from: GuestPort, mac: string, ma
   const filled = new Uint8Array(plain.payload.length)
   filled.set(payload.subarray(0, filled.length))
   const frame = requestedFrame(request, from, request.to, mac, marks, filled)
-  const { arp, ip, transport } = plain
-  const kinds = { icmp: 'icmp', icmp6: 'icmp', tcp: 'tcp', udp: 'udp' } as const
-  const proto = request.proto === 'arp' ? 'arp' : transport && transport.kind in kinds ? kinds[transport.kind] : 'raw'
-  return {
-    ...{ request, from, frame },
-    mark: {
-      proto,
-      src: arp?.spa ?? ip!.src,
-      dst: arp?.tpa ?? ip!.dst,
-      number: (marks.id * 0x1_0000 + marks.seq) >>> 0,
-      payload: toHex(filled.subarray(0, payload.length)),
-    },
-  }
+  return { request, from, frame, mark: markOf(frame) }
 }
 
 /** On which leg a frame that came to a guest is the packet; null: it is another. */

@@ -27,7 +27,7 @@ export function randomRequest(chance: Chance, network: VirtualNetwork, number: n
       ...(ports && { sport: chance.is(0.3) ? chance.pick([22, 80, 1024]) : 40_000 + number }),
       ...(proto !== 'arp' && chance.is(0.15) && { ttl: chance.pick([1, 1, 2, 3, 255]) }),
       ...(proto !== 'arp' && chance.is(0.15) && { sizeBytes: chance.pick([100, 1280, 1281, 1314, 1350, 1400, 1401, 1450, 1451, 8900, 8950, 9000]) }),
-      ...(chance.is(0.07) && { sourceIp: otherSource(chance, network, from, six) }),
+      ...(chance.is(0.07) && { sourceIp: otherSource(chance, network, from, six, proto === 'arp') }),
       ...(chance.is(0.05) && { sourceMac: '0e:00:00:00:99:99' }),
     }
   }
@@ -77,10 +77,11 @@ function destination(chance: Chance, { ports, networks, routers }: VirtualNetwor
   )
 }
 
-function otherSource(chance: Chance, { ports }: VirtualNetwork, from: Port, six: boolean): string {
+/** `asking`: it would make others believe that the address is the sender's, where that may send from any: then it is nobody's. */
+function otherSource(chance: Chance, { ports }: VirtualNetwork, from: Port, six: boolean, asking: boolean): string {
   const foreign = six ? 'fd00:66::6' : '192.0.2.66'
   const allowed = from.allow.filter((cidr) => cidr.includes(':') === six && !cidr.endsWith('/0'))
-  const others = ports.flatMap(({ ip, ip6 }) => (six ? (ip6 ?? []) : ip))
+  const others = asking ? [] : ports.flatMap(({ ip, ip6 }) => (six ? (ip6 ?? []) : ip))
   if (allowed.length > 0 && chance.is(0.6)) return formatIp({ family: six ? 6 : 4, value: parseCidr(chance.pick(allowed))!.first })
   return chance.is(0.5) ? chance.pick([...others, foreign]) : foreign
 }

@@ -1,4 +1,4 @@
-import type { Flow } from '../openflow/flow.ts'
+import { inOrder, type Flow } from '../openflow/flow.ts'
 import { emitAcls } from './acl.ts'
 import { emitAnswers } from './answer.ts'
 import { emitClassify } from './classify.ts'
@@ -30,5 +30,5 @@ export function compileHost(index: NetworkIndex, host: string): Flow[] {
   emitRouting(view, emit)
   emitNextHops(view, emit)
   emitForwarding(view, emit)
-  return [...flows.values()].sort((a, b) => a.table - b.table || b.priority - a.priority || (a.match < b.match ? -1 : a.match > b.match ? 1 : 0))
+  return [...flows.values()].sort(inOrder)
 }

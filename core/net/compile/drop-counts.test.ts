@@ -11,6 +11,8 @@ it('counts what is dropped by reason and object, the most first', () => {
     [cookieOf('acl', 'acl', 'no-ssh'), 3],
     [cookieOf('unknown-destination', 'network', 'db'), 9],
     [cookieOf('ttl', 'pipeline', ''), 2],
+    // Counted whether or not a packet is larger.
+    [cookieOf('mtu', 'network', 'db'), 5],
     // It passes packets on.
     [cookieOf('none', 'port', 'db-1'), 7],
   ])

@@ -1,5 +1,5 @@
 import type { VirtualNetwork } from '../../model/network.ts'
-import type { Flow } from '../openflow/flow.ts'
+import { inOrder, type Flow } from '../openflow/flow.ts'
 
 /**
  * Parts of a virtual network that have nothing to do with each other: VPCs that are joined by peerings are one. The flows of the whole are
@@ -33,11 +33,6 @@ export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> 
   for (const acl of acls) at(vpcOfNetwork.get(acl.network ?? networkOfPort.get(acl.port!)!)!).acls.push(acl)
   for (const port of ports) at(vpcOfNetwork.get(port.network)!).ports.push(port)
   return islands
-}
-
-/** Flows in the order in which a switch is told them: by table, falling priority and match. */
-export function inOrder(a: Flow, b: Flow): number {
-  return a.table - b.table || b.priority - a.priority || (a.match < b.match ? -1 : a.match > b.match ? 1 : 0)
 }
 
 /** The flows of the whole from those of its islands; what several of them have, e.g. the pipeline's own, is there once. */
