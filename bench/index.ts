@@ -2,7 +2,9 @@ import agentAtRest from './agent-at-rest.ts'
 import type { Bench } from './bench.ts'
 import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
+import forwardingOutage from './forwarding-outage.ts'
 import inventory from './inventory.ts'
+import moduleRestart from './module-restart.ts'
 import networkChange from './network-change.ts'
 import networkCompile from './network-compile.ts'
 import reachability from './reachability.ts'
@@ -21,5 +23,7 @@ export const benches: Bench[] = [
   networkChange,
   trace,
   reachability,
+  forwardingOutage,
+  moduleRestart,
   topologyFrames,
 ]

@@ -1,8 +1,12 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NetworkApplied } from '../core/contract/desktop/network.ts'
 import type { KeeperStatus } from '../agent/network/switch/keeper-status.ts'
 import { labCapture } from '../lab/lab.ts'
-import { readState } from '../lab/state.ts'
+import { findGuest } from '../lab/guests.ts'
+import { enterArgv } from '../lab/machine.ts'
+import { runningLab } from '../lab/state.ts'
 import type { AgentClient } from '../src-main/deploy/clusters.ts'
 import { apiPort } from '../src-main/deploy/places.ts'
 import { withLabCluster, type LabCluster } from './lab-cluster.ts'
@@ -16,6 +20,8 @@ export interface NetworkLab extends LabCluster {
   apply(declaration: string, options?: { prune?: boolean }): Promise<NetworkApplied>
   /** Stdout of a program inside a host or a guest. Throws when it fails. */
   inside(where: string, ...argv: string[]): Promise<string>
+  /** Starts a program inside a host or a guest, with pipes. */
+  start(where: string, ...argv: string[]): Promise<ChildProcessByStdio<Writable, Readable, null>>
   /** What the keeper of a host's switch says, once a standby is ready. */
   ready(host: string): Promise<KeeperStatus>
   keeper(host: string): Promise<KeeperStatus>
@@ -40,6 +46,14 @@ function networkLab(name: string, cluster: LabCluster): NetworkLab {
   return {
     ...cluster,
     inside,
+    async start(where, ...argv) {
+      const state = await runningLab(name)
+      const guest = Object.hasOwn(state.hosts, where) ? null : findGuest(state, where)
+      const namespaces = ['--net', '--pid', '--mount', '--uts', '--ipc']
+      const inGuest = guest ? ['nsenter', `--target=${guest.pid}`, ...namespaces, '--'] : []
+      const [program = '', ...args] = await enterArgv(state, guest?.host ?? where, [...inGuest, ...argv])
+      return spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    },
     keeper,
     async apply(declaration, { prune = false } = {}) {
       const applied = await cluster.services.desktop.network.apply({ declaration, prune, waitMs: patienceMs })
@@ -53,7 +67,7 @@ function networkLab(name: string, cluster: LabCluster): NetworkLab {
         return status.ready && status.active !== null ? status : null
       }),
     async initPid(host) {
-      const init = (await readState(name))?.hosts[host]?.init
+      const init = (await runningLab(name)).hosts[host]?.init
       if (!init) throw new Error(`${host} of lab ${name} is off`)
       return init.pid
     },

@@ -11,7 +11,7 @@ export interface TapCounts {
 }
 
 /** Frames that wait in the kernel for tcpdump, in KiB. */
-const bufferKib = 4096
+const bufferKib = 8192
 
 /** Checks a filter without capturing anything. Throws `bad-input` with what is wrong with it. */
 export async function checkFilter(filter: string): Promise<void> {

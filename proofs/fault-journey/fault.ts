@@ -36,7 +36,10 @@ export function right(result: TraceResult, { verdict, drop, parted, limit }: Exp
   return (
     result.verdict === verdict &&
     (!drop ||
-      (result.drop?.host === drop.host && result.drop.device === drop.device && result.drop.reason === drop.reason && result.drop.object === drop.object)) &&
+      (result.drop?.host === drop.host &&
+        result.drop.device === drop.device &&
+        result.drop.reason === drop.reason &&
+        result.drop.object === drop.object)) &&
     (!parted || (by?.host === parted.host && by.object === parted.object)) &&
     (!limit || limit.test(result.limit ?? ''))
   )

@@ -52,5 +52,10 @@ export function tableOf(outcomes: readonly Outcome[]): string[] {
     ...(before.length > 0 ? [`(before: ${before.join('; ')})`] : []),
   ])
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }

@@ -146,9 +146,20 @@ export const cableFaults: Fault[] = [
     expected: dropped('h2', 'tenant', 'mtu', 'nic/h2/tenant'),
   },
   {
-    kind: 'NIC of the receiver’s host renamed',
-    put: (rig) => rig.on('h2', 'sh', '-c', 'ip link set tenant down && ip link set tenant name lost && ip link set lost up'),
-    undo: (rig) => rig.on('h2', 'sh', '-c', 'ip link set lost down && ip link set lost name tenant && ip link set tenant up'),
+    kind: 'MTU between the switches too small',
+    put: async (rig) => rig.onSwitch('tor1', `link set dev ${(await rig.trunk()).tor1} mtu 1300`),
+    undo: async (rig) => rig.onSwitch('tor1', `link set dev ${(await rig.trunk()).tor1} mtu 9000`),
+    asked: { ...web, sizeBytes: 1380 },
+    expected: dropped('tor1', 'tor1', 'mtu', 'link/tor1--tor2'),
+  },
+  {
+    kind: 'NIC of the receiver’s host gone',
+    put: (rig) => rig.moveNic('h2', 'db-1'),
+    // With the guest the NIC ends for good: only a boot brings another.
+    undo: async (rig) => {
+      await rig.fault('h2', 'power-off')
+      await rig.fault('h2', 'power-on')
+    },
     asked: web,
     expected: dropped('h2', 'tenant', 'nic-missing', 'nic/h2/tenant'),
   },

@@ -91,6 +91,12 @@ export class Rig implements AsyncDisposable {
     await labFault({ name: this.#name, host, fault, ...(fault.startsWith('link') && { plane: 'tenant' as const }) })
   }
 
+  /** Takes the NIC for tunnels away from a host: one of its guests has it then. */
+  async moveNic(host: string, guest: string): Promise<void> {
+    const { pid } = JSON.parse(await this.on(host, 'cat', `/run/holdfast/guest-${guest}.pid`)) as { pid: number }
+    await this.on(host, 'ip', 'link', 'set', 'tenant', 'netns', String(pid))
+  }
+
   async keeper(host: string): Promise<KeeperStatus> {
     return JSON.parse(await this.on(host, 'cat', '/run/holdfast/ovs/status.json')) as KeeperStatus
   }

@@ -10,7 +10,9 @@ const dropped = (host: string, device: string, reason: NonNullable<Fault['expect
 
 /** The flow on h1 that sends what is for db-1 into the tunnel, with other actions. */
 async function alterTunnel(rig: Rig, change: (actions: string) => string): Promise<void> {
-  const [line = ''] = (await rig.ofctl('h1', 'dump-flows', `table=9,dl_dst=${await rig.mac('db-1')}`)).split('\n').filter((text) => text.includes('output'))
+  const [line = ''] = (await rig.ofctl('h1', 'dump-flows', `table=9,dl_dst=${await rig.mac('db-1')}`))
+    .split('\n')
+    .filter((text) => text.includes('output'))
   const [, match, actions] = /priority=(\S+) actions=(.*)$/.exec(line)!
   const cookie = /cookie=(0x\w+)/.exec(line)![1]
   await rig.ofctl('h1', 'add-flow', `table=9,cookie=${cookie},priority=${match},actions=${change(actions!)}`)
@@ -81,8 +83,16 @@ export const declaredFaults: Fault[] = [
   { kind: 'ACL, in', asked: tcp('db-1', 22), expected: dropped('h2', 'br-int', 'acl', 'acl/no-ssh') },
   { kind: 'ACL, out, stateless: the answer is lost', asked: tcp('db-1', 5432), expected: dropped('h2', 'br-int', 'acl', 'acl/mute') },
   { kind: 'network without a router', asked: { from: 'lone-1', to: 'db-1' }, expected: dropped('h1', 'br-int', 'no-route', 'network/lone') },
-  { kind: 'network that the router does not have', asked: { from: 'web-1', to: 'lone-1' }, expected: dropped('h1', 'br-int', 'no-route', 'router/shop') },
-  { kind: 'no route back through a peering', asked: { from: 'web-1', to: '10.30.1.11' }, expected: dropped('h3', 'br-int', 'no-route', 'router/crm') },
+  {
+    kind: 'network that the router does not have',
+    asked: { from: 'web-1', to: 'lone-1' },
+    expected: dropped('h1', 'br-int', 'no-route', 'router/shop'),
+  },
+  {
+    kind: 'no route back through a peering',
+    asked: { from: 'web-1', to: '10.30.1.11' },
+    expected: dropped('h3', 'br-int', 'no-route', 'router/crm'),
+  },
   {
     kind: 'static route to a guest that does not route',
     asked: { from: 'web-1', to: '172.16.0.5' },
@@ -96,7 +106,19 @@ export const packetFaults: Fault[] = [
   { kind: 'spoofed source MAC', asked: { ...web, sourceMac: '02:00:00:00:00:66' }, expected: dropped('h1', 'br-int', 'port-security', 'port/web-1') },
   { kind: 'spoofed source IP', asked: { ...web, sourceIp: '10.20.1.66' }, expected: dropped('h1', 'br-int', 'port-security', 'port/web-1') },
   { kind: 'TTL too small', asked: { ...web, ttl: 1 }, expected: dropped('h1', 'br-int', 'ttl', null) },
-  { kind: 'address that nobody has, same subnet', asked: { from: 'web-1', to: '10.20.1.99' }, expected: dropped('h1', 'br-int', 'arp-unanswered', 'network/web') },
-  { kind: 'ARP unanswered', asked: { from: 'web-1', to: '10.20.1.98', proto: 'arp' }, expected: dropped('h1', 'br-int', 'arp-unanswered', 'network/web') },
-  { kind: 'address that nobody has, other subnet', asked: { from: 'web-1', to: '10.20.2.99' }, expected: dropped('h1', 'br-int', 'unknown-destination', 'network/db') },
+  {
+    kind: 'address that nobody has, same subnet',
+    asked: { from: 'web-1', to: '10.20.1.99' },
+    expected: dropped('h1', 'br-int', 'arp-unanswered', 'network/web'),
+  },
+  {
+    kind: 'ARP unanswered',
+    asked: { from: 'web-1', to: '10.20.1.98', proto: 'arp' },
+    expected: dropped('h1', 'br-int', 'arp-unanswered', 'network/web'),
+  },
+  {
+    kind: 'address that nobody has, other subnet',
+    asked: { from: 'web-1', to: '10.20.2.99' },
+    expected: dropped('h1', 'br-int', 'unknown-destination', 'network/db'),
+  },
 ]

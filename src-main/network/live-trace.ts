@@ -9,9 +9,14 @@ import { judge } from '../../core/net/trace/judge.ts'
 import { asksForAnswer, payloadBytes } from '../../core/net/trace/packets.ts'
 import { markOf, type Mark } from '../../core/net/trace/sightings.ts'
 import { prepareTrace, type PipelineRun } from '../../core/net/trace/simulate.ts'
+import { lostForSize } from '../../core/net/trace/size.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import { realWorld, within, type AgentOf } from './real-world.ts'
 import { TapWatch } from './tap-watch.ts'
+
+/** What is on its way from taps to this laptop when the answer is there; and how long is waited for one that should not come. */
+const settleMs = 150
+const surpriseMs = 500
 
 /** How long a switch may take to say what it would do. */
 const explainMs = 3000
@@ -21,7 +26,15 @@ const explainMs = 3000
  * conntrack learned of it is taken back. `sent` of the result is the very frame. Throws `not-supported` for a packet that would reach what it
  * must not.
  */
-export async function traceLive(known: World, request: TraceRequest, agentOf: AgentOf): Promise<TraceResult> {
+export async function traceLive(world: World, request: TraceRequest, agentOf: AgentOf): Promise<TraceResult> {
+  const large = await traceOnce(world, request, agentOf)
+  if (large.verdict !== 'unknown' || request.sizeBytes === undefined) return large
+  // Where no agent can look, a second one tells whether it was for its size.
+  const drop = lostForSize(world, large, await traceOnce(world, { ...request, sizeBytes: undefined }, agentOf), request.sizeBytes)
+  return drop ? { ...large, verdict: 'dropped', drop, limit: null } : large
+}
+
+async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf): Promise<TraceResult> {
   const { world, mute } = await realWorld(known, request, agentOf)
   const marks = { id: randomInt(0x1_0000), seq: randomInt(0x1_0000) }
   const { path, frame, runs } = prepareTrace(world, request, marks, randomBytes(payloadBytes))
@@ -34,10 +47,8 @@ export async function traceLive(known: World, request: TraceRequest, agentOf: Ag
   const sent = toHex(frame)
   const sender = agentOf(host)
   const silent = 'failure' in sender ? sender.failure : mute.get(host)
-  if ('failure' in sender || silent !== undefined) {
-    if (path.drop?.host === host) return { ...path, mode: 'live', sent }
+  if ('failure' in sender || silent !== undefined)
     return { ...path, verdict: 'unknown', mode: 'live', drop: null, limit: `The agent of ${host} cannot be asked to send it: ${silent}` }
-  }
   using watch = new TapWatch(world, path, mark, agentOf, swallowed)
   const explained = explain(path, runs, agentOf, mute)
   await watch.armed()
@@ -51,11 +62,31 @@ export async function traceLive(known: World, request: TraceRequest, agentOf: Ag
     return { ...path, verdict: 'dropped', mode: 'live', hops: path.hops.slice(0, 1), drop, limit: null, sent }
   }
   const answered = asksForAnswer(parseFrame(frame)!)
-  const last = path.hops.findLast((hop) => hop.leg === 'forward')!
-  await watch.until(answered ? { leg: 'return', device: first.device } : { leg: 'forward', device: last.device })
+  await seenAsFarAs(watch, path, answered)
   await Promise.all([explained, forget(world, path, frame, mark, agentOf)])
   const { standing: armed, blind, sightings } = watch
   return { ...judge({ path, armed, blind, sightings, sentAtUs, answered, lagging: laggingOf(world, mute) }), sent }
+}
+
+/** Waits until it has been seen as far as it should come, and for what may come in spite of that. */
+async function seenAsFarAs(watch: TapWatch, { hops, drop }: TraceResult, answered: boolean): Promise<void> {
+  const first = hops[0]!
+  const back = (): boolean => watch.saw('return', first)
+  if (drop) {
+    const before = hops.filter(
+      (hop) => hop.n > 1 && watch.standing.has(`${hop.host}/${hop.device}`) && (hop.host !== drop.host || hop.device !== drop.device),
+    )
+    await watch.until(() => back() || before.every((hop) => watch.saw(hop.leg, hop)), surpriseMs)
+  } else if (answered) await watch.until(back, settleMs)
+  else
+    await watch.until(
+      () =>
+        watch.saw(
+          'forward',
+          hops.findLast((hop) => hop.leg === 'forward')!,
+        ),
+      settleMs,
+    )
 }
 
 /** Packets for which some application may wait: all but those that a system answers by itself. */

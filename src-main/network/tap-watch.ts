@@ -12,8 +12,6 @@ import type { AgentOf } from './real-world.ts'
 /** How long taps may take to stand, and a packet to come back. */
 const armMs = 5000
 const answerMs = 1500
-/** What is on its way from taps to this laptop when the answer is there. */
-const settleMs = 150
 /** Taps end by themselves, should this laptop vanish. */
 const tapMs = 15_000
 
@@ -55,14 +53,21 @@ export class TapWatch implements Disposable {
     for (const id of this.#points) if (!this.standing.has(id) && !this.blind.has(id)) this.blind.set(id, `no tap stood within ${armMs} ms`)
   }
 
-  /** Resolves a moment after the packet was seen there, or when that takes too long. */
-  async until(place: { leg: Sighting['leg']; device: string }): Promise<void> {
+  /** Resolves `settleMs` after all has been seen that is asked for, or when that takes too long. */
+  async until(done: () => boolean, settleMs: number): Promise<void> {
     const endMs = performance.now() + answerMs
-    const there = (): boolean => this.sightings.some(({ leg, device }) => (leg === place.leg || leg === 'error') && device === place.device)
-    while (!there() && performance.now() < endMs) {
-      await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), sleep(endMs - performance.now(), undefined, { ref: false })])
+    while (!done() && performance.now() < endMs) {
+      await Promise.race([
+        new Promise<void>((resolve) => (this.#wake = resolve)),
+        sleep(Math.max(1, endMs - performance.now()), undefined, { ref: false }),
+      ])
     }
     await sleep(settleMs)
+  }
+
+  /** Whether it was seen at a place, on that leg or as an error about it. */
+  saw(leg: Sighting['leg'], { host, device }: { host: string; device: string }): boolean {
+    return this.sightings.some((one) => (one.leg === leg || one.leg === 'error') && one.host === host && one.device === device)
   }
 
   [Symbol.dispose](): void {

@@ -32,6 +32,9 @@ export interface TraceServices {
 /** How long agents may take to say how things are now before a trace. */
 const refreshMs = 1000
 
+/** How long a host that is said to be down may take to answer all the same. */
+const downMs = 1000
+
 /** Pairs that a plan's difference names; it counts all. */
 const maxNamedPairs = 1000
 
@@ -55,7 +58,7 @@ export class TraceService {
     const world = await this.world(context, declaration)
     const simulated = traceSimulated(world, request)
     if (mode === 'simulated' || onlySimulated) return simulated
-    const seen = await this.#withAgents(context, (agentOf) => traceLive(world, request, agentOf))
+    const seen = await this.#withAgents(context, world, (agentOf) => traceLive(world, request, agentOf))
     // Flow against flow, for the very frame: where the sender got no answer to its question for a MAC, that is the question.
     const expected = seen.sent === undefined ? simulated : traceSimulated(world, { ...request, frame: seen.sent })
     const parted = agree(simulated, seen) ? null : partingOf(expected, seen, (cookie) => nameOf(world.owners.find(cookie)?.owner))
@@ -75,8 +78,8 @@ export class TraceService {
     return { ...now, plan: reachabilityChanges(now, then, maxNamedPairs) }
   }
 
-  /** Works with the agents of all hosts that answer, over one connection each. */
-  async #withAgents<T>(context: Context, work: (agentOf: AgentOf) => Promise<T>): Promise<T> {
+  /** Works with the agents of all hosts that answer, over one connection each. Hosts that are known to be down are not waited for as long. */
+  async #withAgents<T>(context: Context, world: World, work: (agentOf: AgentOf) => Promise<T>): Promise<T> {
     const { inventory, clusters } = this.#services
     const hosts = (await inventory.reports(context.name, { only: ['host'] })).flatMap((report) => parseEntity(report) ?? [])
     const agents = new Map<string, ReturnType<AgentOf>>()
@@ -90,10 +93,12 @@ export class TraceService {
             resolve()
             await over.promise
           }
-          clusters.ask(context.name, [endpoint], held).catch((thrown: unknown) => {
-            agents.set(host, { failure: asHoldfastError(thrown).message })
+          const lacking = (failure: string): void => {
+            if (!agents.has(host)) agents.set(host, { failure })
             resolve()
-          })
+          }
+          clusters.ask(context.name, [endpoint], held).catch((thrown: unknown) => lacking(asHoldfastError(thrown).message))
+          if (world.hosts.get(host)?.state === 'down') setTimeout(() => lacking(`${host} is down`), downMs).unref()
         }),
     )
     try {

@@ -50,7 +50,7 @@ export class FixtureCaptures {
     await sleep(300)
     yield { type: 'started', points }
     const endMs = Date.now() + (request.ms ?? 30_000)
-    const lost = points.map(({ failure }) => (failure === null ? 0 : null))
+    const lost: (number | null)[] = points.map(({ failure }) => (failure === null ? 0 : null))
     for (let seq = 1; Date.now() < endMs && !stop.signal.aborted && !signal?.aborted; seq++) {
       lost[0] = (lost[0] ?? 0) + this.#faults.losesPackets
       yield { type: 'packets', packets: pings(points, seq), lost: [...lost] }

@@ -195,6 +195,20 @@ const shots: Shot[] = [
       await page.getByRole('alert').waitFor()
     },
   },
+  { name: 'capture-empty', at: '/lab/capture' },
+  { name: 'capture', at: '/lab/capture', then: (page) => startCapture(page, 'icmp or arp') },
+  {
+    name: 'capture-ended',
+    at: '/lab/capture',
+    fixture: { losesPackets: 3 },
+    then: async (page) => {
+      await startCapture(page, '', 'nic:h3/storage')
+      await page.locator('form button', { hasText: /^(Stop|停止)$/ }).click()
+      await page.getByText(/ended: |；已停止/).waitFor()
+      await page.getByRole('grid').getByRole('row').nth(4).click()
+    },
+  },
+  { name: 'capture-refused', at: '/lab/capture', then: (page) => startCapture(page, 'icmpp and') },
   { name: 'vault', at: '/lab', fixture: { vault: 'locked', offline: true, offlineForMs: 600_000 } },
   {
     name: 'vault-wrong',
@@ -221,6 +235,20 @@ async function editNetwork(page: Page): Promise<void> {
     .replace(/(name: cache-2, .*)host: h\d/, '$1host: h1')
   await editorOf(page).fill(edited)
   await page.waitForTimeout(1200)
+}
+
+/** Takes the way of a trace and a place more; a filter that is none is refused at once. */
+async function startCapture(page: Page, filter: string, more = 'tunnel:h1/web'): Promise<void> {
+  const place = page.getByRole('combobox')
+  for (const text of ['port:web-1', 'bridge:h1', 'nic:h1/tenant', more]) {
+    await place.fill(text)
+    await place.press('ArrowDown')
+    await place.press('Enter')
+  }
+  await page.getByRole('textbox', { name: /^(Filter|过滤条件)/ }).fill(filter)
+  await page.waitForTimeout(900)
+  await page.locator('main form button[type=submit]').click()
+  await page.waitForTimeout(2500)
 }
 
 async function breakNetwork(page: Page): Promise<void> {

@@ -1,5 +1,4 @@
-import { inOrder } from '../../../core/net/compile/islands.ts'
-import { flowLine, parseFlowLine, type Flow } from '../../../core/net/openflow/flow.ts'
+import { flowLine, inOrder, parseFlowLine, type Flow } from '../../../core/net/openflow/flow.ts'
 
 /** What tells a flow from others in a switch: no two have the same table, priority and match. */
 export function flowKey({ table, priority, match }: Flow): string {

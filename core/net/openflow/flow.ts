@@ -14,6 +14,11 @@ export interface Flow {
   actions: string
 }
 
+/** Flows in the order in which a switch is told them: by table, falling priority and match. */
+export function inOrder(a: Flow, b: Flow): number {
+  return a.table - b.table || b.priority - a.priority || (a.match < b.match ? -1 : a.match > b.match ? 1 : 0)
+}
+
 /** What ovs-ofctl assumes, and dump-flows leaves out. */
 const unsaid = { table: 0, priority: 0x8000, cookie: '0x0' }
 

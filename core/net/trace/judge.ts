@@ -103,9 +103,12 @@ function limitOf(
   if (sightings.length === 0 && hops.length > 1)
     return `It was put in at ${last.device} of ${last.host} and seen nowhere: its virtual switch may not have taken it.`
   const next = missing ?? hops.find((hop) => hop.n > last.n)
-  const hidden = hops.filter((hop) => hop.n > last.n && blind.has(placeOf(hop)))
-  if (hidden.length > 0)
-    return `${where}. ${hidden.map((hop) => `${hop.device} of ${hop.host} could not be watched: ${blind.get(placeOf(hop))}`).join('. ')}.`
+  const hidden = new Map(hops.flatMap((hop) => (hop.n > last.n && blind.has(placeOf(hop)) ? [[placeOf(hop), hop] as const] : [])))
+  if (hidden.size > 0) {
+    const reasons = Map.groupBy(hidden, ([place, { host }]) => `${host} could not be watched: ${blind.get(place)}`)
+    const named = [...reasons].map(([words, places]) => `${places.map(([, { device }]) => device).join(' and ')} of ${words}.`)
+    return `${where}. ${named.join(' ')}`
+  }
   if (!next) return `${where}, which did not answer.`
   if (last.kind === 'physical' && next.kind === 'physical' && next.host !== last.host) {
     return `${where} and did not arrive at ${next.device} of ${next.host}: it was lost in between, where no agent can look.`

@@ -96,6 +96,9 @@ export const enNetwork = {
     restarts: 'Switch restarts',
     changed: 'Changed',
     problems: 'Problems',
+    drops: 'Dropped here',
+    noDrops: 'Nothing since its flows were put in place',
+    packets: (n: number) => `${n.toLocaleString('en')} ${n === 1 ? 'packet' : 'packets'}`,
     allPorts: (n: number) => `All ${n} ports`,
   },
   verb: {

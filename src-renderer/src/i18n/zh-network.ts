@@ -98,6 +98,9 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     restarts: '交换机重启次数',
     changed: '上次变化',
     problems: '问题',
+    drops: '在此丢弃',
+    noDrops: '流表就位以来没有丢弃',
+    packets: (n) => `${n.toLocaleString('zh-CN')} 个报文`,
     allPorts: (n) => `全部 ${n} 个端口`,
   },
   verb: {

@@ -22,8 +22,6 @@ export interface ReachCell {
   /** Pairs of it that a plan cuts off and joins, of those that the answer names. */
   lost: number
   gained: number
-  /** What stops the pairs that are lost. */
-  then: Reach | null
 }
 
 export interface ReachTable {
@@ -47,10 +45,10 @@ export function reachTable(doc: ReachabilityDoc, networkOf: (port: string) => st
     classes.map((to): ReachCell => {
       const pairs = from.members.length * to.members.length - (from === to ? from.members.length : 0)
       const changed = changes.get(`${from.number} ${to.number}`) ?? []
-      const lost = changed.filter(({ after }) => after.reason !== null)
+      const lost = changed.filter(({ after }) => after.reason !== null).length
       return {
         ...{ from, to, pairs, reach: doc.reaches[doc.cells[from.number]![to.number]!]! },
-        ...{ lost: lost.length, gained: changed.length - lost.length, then: lost[0]?.after ?? null },
+        ...{ lost, gained: changed.length - lost },
       }
     }),
   )

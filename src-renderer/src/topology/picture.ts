@@ -177,7 +177,8 @@ export class Picture {
     if (far === this.#far && !anew) return
     this.#far = far
     this.#cy.batch(() => {
-      const names = this.#cy.$('.name')
+      // Names are written larger; what stands beside them makes room.
+      const names = this.#cy.$('.name, .router, .subnet, .note, .vpc')
       for (const { name } of farBelow) if (name !== far) names.removeClass(name)
       if (far) names.addClass(far)
     })

@@ -130,6 +130,9 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
     { selector: '.far-1', style: { 'font-size': 20 } },
     { selector: '.far-2', style: { 'font-size': 27 } },
     { selector: '.far-3', style: { 'font-size': 36 } },
+    { selector: '.router.far-2, .router.far-3', style: { 'font-size': 22 } },
+    { selector: '.subnet.far-1, .note.far-1, .vpc.far-1', style: { 'font-size': 12 } },
+    { selector: '.subnet.far-2, .subnet.far-3, .note.far-2, .note.far-3, .vpc.far-2, .vpc.far-3', style: { visibility: 'hidden' } },
     { selector: '.short', style: { 'text-wrap': 'ellipsis', 'text-max-width': 84 } as object },
     {
       selector: '.state',
