@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ErrorAnswers } from '../../agent/network/keeper/error-answers.ts'
 import type { DesiredSwitch } from '../../agent/network/switch/desired-switch.ts'
@@ -21,6 +22,12 @@ mkdirSync(paths.directory, { recursive: true })
 /** More than any network's MTU, so that it is the switch that finds a packet too long. */
 const mtuBytes = 9500
 const nic = 'tenant'
+/**
+ * Open vSwitch 3.1 loses, three times in four, a packet that it reads in one go with a far larger one before it of the same flow, where that is
+ * too large for a tunnel. What comes of one packet is to be proven here, so large ones come last and one at a time.
+ */
+const largeBytes = 1600
+const largePauseMs = 20
 const guests = new Map<number, GuestSockets>()
 const errorAnswers = new ErrorAnswers(createLogger('proof'))
 let base: Omit<DesiredSwitch, 'flows'>
@@ -50,8 +57,9 @@ const commands: { [K in HostCommand['do']]: (command: HostCommand & { do: K }) =
     )
   },
   mtu: ({ bytes }) => ip('-', [`link set dev ${nic} mtu ${bytes}`]),
-  send({ packets }) {
-    for (const { number, way, bytes } of packets) {
+  async send({ packets }) {
+    for (const { number, way, bytes } of packets.toSorted((a, b) => a.bytes.length - b.bytes.length)) {
+      if (bytes.length > 2 * largeBytes) await sleep(largePauseMs)
       const [guest, packet] = [guests.get(number)!, Buffer.from(bytes, 'hex')]
       if (way === 'kernel') guest.sendPacket(packet)
       else guest.sendFrame(packet)
