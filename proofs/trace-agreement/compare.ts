@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TraceRequest, TraceResult } from '../../core/model/trace.ts'
 import { macAt, toHex } from '../../core/net/packet/bytes.ts'
 import { groupMac } from '../../core/net/packet/compose.ts'
-import type { GuestPort } from '../../core/net/trace/packets.ts'
-import { prepareTrace, traceSimulated } from '../../core/net/trace/simulate.ts'
+import { simulatedMarks, type GuestPort } from '../../core/net/trace/packets.ts'
+import { prepareTrace } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import type { Chance } from '../chance.ts'
 import type { Arrived, Sending } from './host-commands.ts'
@@ -59,10 +59,10 @@ export async function observe(rig: Rig, world: World, requests: readonly TraceRe
 /** How what is simulated differs from what was observed. */
 export function differencesOf(world: World, observation: Observation): Difference[] {
   return observation.sent.flatMap((one) => {
-    const result = traceSimulated(world, one.request)
-    const simulated = outcomeOfTrace(result, one)
+    const { path, frame } = prepareTrace(world, one.request, simulatedMarks, new Uint8Array())
+    const simulated = outcomeOfTrace(path, frame !== null, one)
     const real = realOutcome(one, observation, simulated)
-    return JSON.stringify(simulated) === JSON.stringify(real) ? [] : [{ request: one.request, simulated, real, result }]
+    return JSON.stringify(simulated) === JSON.stringify(real) ? [] : [{ request: one.request, simulated, real, result: path }]
   })
 }
 
@@ -98,7 +98,9 @@ function answered(sent: Sent): boolean {
   return ['icmp', 'tcp', 'arp'].includes(sent.mark.proto) && !toMany(sent.request)
 }
 
-function outcomeOfTrace({ verdict, hops }: TraceResult, sent: Sent): Outcome {
+/** `left`: whether the packet is sent at all; else the hops are those of the question for its next hop. */
+function outcomeOfTrace({ verdict, hops }: TraceResult, left: boolean, sent: Sent): Outcome {
+  if (!left) return { verdict, reached: [], refused: false }
   const reached = hops.filter(({ leg, action }) => leg === 'forward' && action === 'received').filter(({ kind }) => kind === 'virtual')
   const names = reached.map(({ device }) => device)
   const refused = hops.some(({ leg, action }) => leg === 'forward' && action === 'refused')
