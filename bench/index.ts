@@ -7,6 +7,7 @@ import inventory from './inventory.ts'
 import moduleRestart from './module-restart.ts'
 import networkChange from './network-change.ts'
 import networkCompile from './network-compile.ts'
+import overlayThroughput from './overlay-throughput.ts'
 import reachability from './reachability.ts'
 import trace from './trace.ts'
 import topologyFrames from './topology-frames.ts'
@@ -25,5 +26,6 @@ export const benches: Bench[] = [
   reachability,
   forwardingOutage,
   moduleRestart,
+  overlayThroughput,
   topologyFrames,
 ]

@@ -7,6 +7,8 @@ export interface Proof {
   title: string
   /** `simulation` needs no root and runs in CI after the tests; `lab` needs the real hosts. */
   kind: 'simulation' | 'lab'
+  /** Even its small run takes longer than `npm test` has for it: only `prove` runs it. */
+  outsideTests?: true
   /** Runs it; throws when something is disproven. Answers the counts to print and keep. */
   run(context: ProofContext): Promise<Record<string, number | string>>
 }

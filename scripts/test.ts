@@ -61,7 +61,7 @@ const skipFiles = (pattern: string, reason: string): Counts => ({
 
 async function smallProofs(): Promise<Counts> {
   const counts = none()
-  for (const proof of proofs) {
+  for (const proof of proofs.filter(({ outsideTests }) => !outsideTests)) {
     if (interrupted) break
     const obstacle = proof.kind === 'lab' ? labObstacle() : null
     if (obstacle) {

@@ -1,7 +1,8 @@
 import { anyTunnelFilter, tunnelFilter, tunnelHeaderBytes, unwrapTunnel } from '../../core/net/capture/tunnel.ts'
 import { PartFilter } from './capture-filter.ts'
 import type { CapturedPacket } from './pcap-stream.ts'
-import { Tap, type TapCounts, type TapOptions } from './tap.ts'
+import type { TapCounts } from './tap-counts.ts'
+import { Tap, type TapOptions } from './tap.ts'
 
 /** A network's tunnels at a host. */
 export interface TunnelOfNetwork {

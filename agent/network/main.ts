@@ -38,7 +38,6 @@ await runModule({
     placement: os.placement.use(viewer).handler(async ({ input }) => ({ hosts: await network.placement(input.revision, input.waitMs) })),
     failover: os.failover.use(operator).handler(() => network.failover()),
     drops: os.drops.use(viewer).handler(() => network.drops()),
-    flows: os.flows.use(viewer).handler(async () => ({ flows: await network.probe.flows() })),
     look: os.look.use(viewer).handler(() => network.probe.look()),
     explain: os.explain.use(viewer).handler(async ({ input }) => ({ text: await network.probe.explain(input.entry, input.frame) })),
     inject: os.inject.use(operator).handler(async ({ input }) => ({ atUs: await network.probe.inject(input) })),

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pcapHeader, pcapRecord, PcapStream } from './pcap-stream.ts'
-import { countsOf } from './tap.ts'
 
 const header = pcapHeader(65_535)
 const record = (atUs: number, frame: Buffer, bytes = frame.length): Buffer => pcapRecord({ atUs, bytes, frame })
@@ -30,13 +29,4 @@ describe('the stream of tcpdump', () => {
     absurd.writeUInt32LE(0x7fff_ffff, 8)
     expect(() => new PcapStream().push(Buffer.concat([header, absurd]))).toThrow()
   })
-})
-
-it('reads what tcpdump counted', () => {
-  expect(countsOf('tcpdump: listening on eth0\n12 packets captured\n14 packets received by filter\n2 packets dropped by kernel\n')).toEqual({
-    captured: 12,
-    lost: 2,
-  })
-  expect(countsOf('1 packet captured\n1 packet dropped by kernel\n')).toEqual({ captured: 1, lost: 1 })
-  expect(countsOf('tcpdump: eth9: No such device exists')).toEqual({ captured: 0, lost: null })
 })

@@ -16,6 +16,7 @@ import { swallow } from './swallow.ts'
 import { underlayOf } from './underlay.ts'
 import { ofctl } from './switch/ovs-programs.ts'
 import { switchPaths } from './switch/switch-paths.ts'
+import { endLeftTaps } from './tap.ts'
 import { tapSession, type TapDevice } from './tap-session.ts'
 
 /** How long the switch may take to say its flows. */
@@ -48,13 +49,9 @@ export class Probe {
   }
 
   /** Removes what taps of a process before this one have left behind. */
-  removeLeftovers(): Promise<void> {
-    return this.#mirror.removeLeftovers()
-  }
-
-  /** The flows that are really there. */
-  async flows(): Promise<string[]> {
-    return (await this.#forwarder.switch.readFlows()).map(flowLine)
+  async removeLeftovers(): Promise<void> {
+    await endLeftTaps(this.#paths.run)
+    await this.#mirror.removeLeftovers()
   }
 
   /** How this host forwards at this moment. */
@@ -63,9 +60,9 @@ export class Probe {
     const late = sleep(lookMs, null, { ref: false }).then(() => {
       throw new HoldfastError('timeout', `The virtual switch does not answer within ${lookMs} ms`, 'It hangs, or the machine starves.')
     })
-    const answer = await Promise.race([this.flows(), late]).catch((thrown: unknown) => asHoldfastError(thrown))
+    const answer = await Promise.race([this.#forwarder.switch.readFlows(), late]).catch((thrown: unknown) => asHoldfastError(thrown))
     return {
-      ...(answer instanceof HoldfastError ? { flows: null, problem: answer.message } : { flows: answer, problem: null }),
+      ...(answer instanceof HoldfastError ? { flows: null, problem: answer.message } : { flows: answer.map(flowLine), problem: null }),
       portsDown: this.#forwarder.portsDown,
       nic: existsSync(`/sys/class/net/${nic}`) ? { name: nic, carrier: hasCarrier(nic), mtuBytes: mtuOf(nic) } : null,
     }
@@ -130,7 +127,7 @@ export class Probe {
       standing.use(await swallow({ enter: this.#enterGuest(this.#forwarder.localPort(place.port)), device: 'eth0', filter }))
     }
     const deviceOf = (point: TapPoint): TapDevice | Promise<TapDevice> => this.#deviceOf(point, input.swallow, standing)
-    yield* tapSession({ ...input, signal, ending: ending.signal, deviceOf })
+    yield* tapSession({ ...input, run: this.#paths.run, signal, ending: ending.signal, deviceOf })
   }
 
   /** Has a tap end before its time and tell what it has counted. */

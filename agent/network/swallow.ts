@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { runProgram } from '../runtime/programs.ts'
 
 export interface SwallowOptions {
@@ -10,20 +11,22 @@ export interface SwallowOptions {
 
 /** tc's verdicts, linux/pkt_cls.h: go on with the next filter, and drop. */
 const [unspecified, shot] = [-1 >>> 0, 2]
-const preference = '7'
 
 /**
  * Drops what a device receives and a filter matches, behind the taps on that device, until disposed of. A classic BPF program in
- * direct-action mode (tc-bpf(8)): its return value is the verdict, so that no action module is needed.
+ * direct-action mode (tc-bpf(8)): its return value is the verdict, so that no action module is needed. Several may stand on one device, and
+ * none takes another away: the empty qdisc stays.
  */
 export async function swallow({ enter, device, filter }: SwallowOptions): Promise<AsyncDisposable> {
   const program = verdictProgram(await runProgram(['tcpdump', '-y', 'EN10MB', '-ddd', '--', filter]))
   const tc = (...argv: string[]) => runProgram([...enter, 'tc', ...argv] as unknown as [string, ...string[]])
-  await tc('qdisc', 'replace', 'dev', device, 'clsact')
-  await tc('filter', 'add', 'dev', device, 'ingress', 'protocol', 'all', 'pref', preference, 'bpf', 'direct-action', 'bytecode', program)
+  const own = ['dev', device, 'ingress', 'pref', String(randomInt(1, 0xffff))]
+  // Fails where it is there already, and that is all right; where it is missing, the filter fails.
+  await tc('qdisc', 'add', 'dev', device, 'clsact').catch(() => undefined)
+  await tc('filter', 'add', ...own, 'protocol', 'all', 'bpf', 'direct-action', 'bytecode', program)
   return {
     async [Symbol.asyncDispose]() {
-      await tc('qdisc', 'del', 'dev', device, 'clsact').catch(() => undefined)
+      await tc('filter', 'del', ...own).catch(() => undefined)
     },
   }
 }

@@ -16,6 +16,8 @@ export interface TapSessionOptions {
   points: readonly TapPoint[]
   /** Throws `not-found` for a place that there is not. */
   deviceOf(point: TapPoint): TapDevice | Promise<TapDevice>
+  /** Directory of pid files. */
+  run: string
   ms: number
   snapBytes: number
   maxBytes: number
@@ -32,7 +34,7 @@ const countPeriodMs = 1000
 
 /** Taps several places at once and tells what they see, in the order in which it comes. Throws `bad-input` for a filter that is none. */
 export async function* tapSession(options: TapSessionOptions): AsyncGenerator<TapEvent, void, undefined> {
-  const { points, deviceOf, ms, snapBytes, signal, ending } = options
+  const { points, deviceOf, run, ms, snapBytes, signal, ending } = options
   for (const filter of new Set(points.map((point) => point.filter))) await checkFilter(filter)
   const devices: TapDevice[] = []
   for (const point of points) devices.push(await deviceOf(point))
@@ -48,7 +50,7 @@ export async function* tapSession(options: TapSessionOptions): AsyncGenerator<Ta
     const { tunnel, inside = false, ...device } = devices[index]!
     const lost = (): number => tap.lost + (dropped.get(id) ?? 0)
     const common = {
-      ...{ ...device, filter, snapBytes },
+      ...{ ...device, filter, snapBytes, run },
       onPackets(packets: { atUs: number; bytes: number; frame: Buffer }[]) {
         for (const { atUs, bytes, frame } of packets) {
           if (leftBytes <= 0) return wake()

@@ -1,17 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../core/errors.ts'
+import { endProcess, identifyProcess, readPidFile, removePidFile, writePidFile } from '../runtime/process.ts'
 import { programEnv, runProgram } from '../runtime/programs.ts'
 import { PcapStream, type CapturedPacket } from './pcap-stream.ts'
+import { statisticsOf, waitingOf, type TapCounts, type TapStatistics } from './tap-counts.ts'
 
-/** What ended taps have counted, from what tcpdump(8) says at its end. */
-export interface TapCounts {
-  captured: number
-  /** Null where tcpdump did not say. */
-  lost: number | null
-}
+const pidPrefix = 'tap-'
 
 /** Frames that wait in the kernel for tcpdump, in KiB. */
 const bufferKib = 8192
+
+/** How long a tap that is to end may go on taking what waits for it. */
+const drainMs = 1000
+const drainPauseMs = 20
 
 /** Checks a filter without capturing anything. Throws `bad-input` with what is wrong with it. */
 export async function checkFilter(filter: string): Promise<void> {
@@ -34,6 +38,8 @@ export interface TapOptions {
   /** In the syntax of pcap-filter(7). */
   filter: string
   snapBytes: number
+  /** Directory of its pid file, by which it is ended if this process cannot: see `endLeftTaps`. */
+  run: string
   /** Program and arguments that put what follows them into other namespaces. */
   enter?: readonly string[]
   onPackets(packets: CapturedPacket[]): void
@@ -45,14 +51,17 @@ export class Tap {
   readonly #stream = new PcapStream()
   #words = ''
   /** Whether it answers `count`, which would end one that does not listen yet. */
-  #counts = false
-  #lost = 0
+  #answers = false
+  #said: TapStatistics | null = null
+  /** The least that ever waited: what never will be taken. */
+  #neverTaken = Infinity
+  #wake: () => void = () => undefined
   /** Resolves when it stands; rejects when it cannot. */
   readonly armed: Promise<void>
   /** Resolves when it has ended. */
   readonly ended: Promise<TapCounts>
 
-  constructor({ device, filter, snapBytes, enter = [], onPackets }: TapOptions) {
+  constructor({ device, filter, snapBytes, run, enter = [], onPackets }: TapOptions) {
     const argv = [
       ...enter,
       'tcpdump',
@@ -73,6 +82,10 @@ export class Tap {
     ]
     const child = spawn(argv[0]!, argv.slice(1), { env: programEnv, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
+    const id = child.pid === undefined ? null : identifyProcess(child.pid)
+    const pidFile = join(run, `${pidPrefix}${child.pid}.pid`)
+    if (id) writePidFile(pidFile, id)
+    child.once('close', () => removePidFile(pidFile))
     this.armed = new Promise((resolve, reject) => {
       child.stdout.on('data', (chunk: Buffer) => {
         try {
@@ -90,42 +103,61 @@ export class Tap {
     this.armed.catch(() => undefined)
     child.stderr.on('data', (chunk: Buffer) => {
       this.#words = (this.#words + chunk.toString()).slice(-2000)
-      this.#counts ||= this.#words.includes('listening on')
-      this.#lost = lostUntilNow(this.#words) ?? this.#lost
+      this.#answers ||= this.#words.includes('listening on')
+      const said = statisticsOf(this.#words, 'asked')
+      if (said) this.#heard(said)
+      else this.count()
     })
     this.ended = new Promise((resolve) =>
-      child.once('close', () => resolve(countsOf(this.#words))).once('error', () => resolve({ captured: 0, lost: null })),
+      child.once('close', () => resolve(this.#counts())).once('error', () => resolve({ captured: 0, lost: null })),
     )
   }
 
   /** Asks how many packets were lost until now; `lost` knows it a moment later. */
   count(): void {
-    if (this.#counts) this.#child.kill('SIGUSR1')
+    if (this.#answers) this.#child.kill('SIGUSR1')
   }
 
   /** What it last said that it has lost. */
   get lost(): number {
-    return this.#lost
+    return this.#said?.dropped ?? 0
   }
 
-  /** Ends it; what was captured comes before `ended`. */
-  end(): Promise<TapCounts> {
+  /** Ends it; what was captured comes before `ended`. What waits in the kernel is taken first, if that goes fast. */
+  async end(): Promise<TapCounts> {
+    const endMs = performance.now() + drainMs
+    while (this.#answers && this.#child.exitCode === null && performance.now() < endMs) {
+      const answered = new Promise<void>((resolve) => (this.#wake = resolve))
+      this.count()
+      await Promise.race([answered, this.ended, sleep(endMs - performance.now(), undefined, { ref: false })])
+      if (this.#said && waitingOf(this.#said) <= this.#neverTaken) break
+      await sleep(drainPauseMs)
+    }
     this.#child.kill('SIGINT')
     return this.ended
   }
-}
 
-/** Reads tcpdump's last words: `N packets captured`, `N packets dropped by kernel`. */
-export function countsOf(words: string): TapCounts {
-  const number = (pattern: RegExp): number | null => {
-    const found = pattern.exec(words)?.[1]
-    return found === undefined ? null : Number(found)
+  #heard(said: TapStatistics): void {
+    this.#said = said
+    this.#neverTaken = Math.min(this.#neverTaken, waitingOf(said))
+    this.#wake()
   }
-  return { captured: number(/^(\d+) packets? captured/m) ?? 0, lost: number(/^(\d+) packets? dropped by kernel/m) }
+
+  #counts(): TapCounts {
+    const said = statisticsOf(this.#words, 'ended')
+    if (!said) return { captured: 0, lost: null }
+    return { captured: said.captured, lost: said.dropped + Math.max(0, waitingOf(said) - this.#neverTaken) }
+  }
 }
 
-/** Reads what tcpdump last said when it was asked (SIGUSR1): a line, unlike its last words. Null: nothing yet. */
-export function lostUntilNow(words: string): number | null {
-  const found = [...words.matchAll(/, (\d+) packets? dropped by kernel/g)].at(-1)?.[1]
-  return found === undefined ? null : Number(found)
+/** Ends the taps of a process before this one, which was killed: one ends by itself only when it sees a packet. `run`: see `TapOptions`. */
+export async function endLeftTaps(run: string): Promise<void> {
+  const files = readdirSync(run).filter((name) => name.startsWith(pidPrefix) && name.endsWith('.pid'))
+  await Promise.all(
+    files.map(async (name) => {
+      const left = readPidFile(join(run, name))
+      if (left) await endProcess(left, 0)
+      removePidFile(join(run, name))
+    }),
+  )
 }

@@ -9,6 +9,7 @@ export default {
   name: 'fault-journey',
   title: 'A trace names device, reason and object of every kind of fault that is put into a real cluster',
   kind: 'lab',
+  outsideTests: true,
   async run({ scale, log }) {
     const all = [...alteredFlows, ...declaredFaults, ...packetFaults, ...guestFaults, ...hostFaults, ...cableFaults]
     const faults = scale === 'full' ? all : [alteredFlows[0]!, declaredFaults[1]!, guestFaults[0]!, cableFaults[1]!]

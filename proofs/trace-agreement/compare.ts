@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TraceRequest, TraceResult } from '../../core/model/trace.ts'
 import { macAt, toHex } from '../../core/net/packet/bytes.ts'
 import { groupMac } from '../../core/net/packet/compose.ts'
-import { simulatedMarks, type GuestPort } from '../../core/net/trace/packets.ts'
+import { parseFrame } from '../../core/net/packet/parse.ts'
+import { simulatedMarks, solicitedBy, type GuestPort } from '../../core/net/trace/packets.ts'
 import { prepareTrace } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import type { Chance } from '../chance.ts'
@@ -60,7 +61,7 @@ export async function observe(rig: Rig, world: World, requests: readonly TraceRe
 export function differencesOf(world: World, observation: Observation): Difference[] {
   return observation.sent.flatMap((one) => {
     const { path, frame } = prepareTrace(world, one.request, simulatedMarks, new Uint8Array())
-    const simulated = outcomeOfTrace(path, frame !== null, one)
+    const simulated = outcomeOfTrace(path, leaves(frame, one.request), one)
     const real = realOutcome(one, observation, simulated)
     return JSON.stringify(simulated) === JSON.stringify(real) ? [] : [{ request: one.request, simulated, real, result: path }]
   })
@@ -75,13 +76,19 @@ function prepare(world: World, request: TraceRequest, index: number, chance: Cha
   const question = request.proto === 'arp'
   const byWire = request.sourceMac !== undefined || question || toMany(request)
   const prepared = byWire && !question ? prepareTrace(world, request, marks, payload).frame : null
-  if (byWire && !question && !prepared) return null
+  if (byWire && !question && !leaves(prepared, request)) return null
   const mac = prepared ? macAt(prepared, 0) : '00:00:00:00:00:00'
   const { frame, ...sent } = packetOf(request, from, mac, marks, payload)
   const sending: Sending = byWire
     ? { number: port.number, way: 'wire', bytes: toHex(frame) }
     : { number: port.number, way: 'kernel', bytes: toHex(frame.subarray(14)) }
   return { sent, sending }
+}
+
+/** Whether what a sender puts out is the packet, and not just the question for its next hop. */
+function leaves(frame: Uint8Array | null, { proto }: TraceRequest): boolean {
+  const packet = frame && parseFrame(frame)
+  return packet !== null && (proto === 'arp' || solicitedBy(packet) === null)
 }
 
 function toMany({ to }: TraceRequest): boolean {

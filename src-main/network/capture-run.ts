@@ -1,6 +1,8 @@
+import { ORPCError } from '@orpc/client'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TapEvent, TapPlace } from '../../core/contract/agent/network.ts'
-import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
+import { fromOrpcError } from '../../core/contract/errors.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { captureEnds, CaptureEvent, CapturePoint } from '../../core/model/capture.ts'
 import { captureSnapBytes } from '../../core/net/capture/capture.ts'
 import { estimateClock, type RoundTrip } from '../../core/net/capture/clock.ts'
@@ -124,7 +126,12 @@ export class CaptureRun {
       }
     }
     const ended = read()
-      .catch((thrown: unknown) => signal.aborted || this.#failPoint(index, asHoldfastError(thrown)))
+      .catch((thrown: unknown) => {
+        if (signal.aborted) return
+        this.#lost[index] = null
+        const said = thrown instanceof ORPCError || thrown instanceof HoldfastError
+        this.#failPoint(index, said ? fromOrpcError(thrown) : cutOff(this.#points[index]!.host))
+      })
       .then(() => arm())
     return { armed, ended }
   }
@@ -181,6 +188,11 @@ export class CaptureRun {
   #nowUs(): number {
     return (this.#originMs + performance.now()) * 1000
   }
+}
+
+/** What oRPC throws for a stream that was cut says nothing that helps. */
+function cutOff(host: string): HoldfastError {
+  return new HoldfastError('host-unreachable', `The connection to ${host} has ended`, 'Look at the state of that host, then capture again.')
 }
 
 function notInTime(): HoldfastError {

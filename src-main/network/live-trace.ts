@@ -49,7 +49,7 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
   const silent = 'failure' in sender ? sender.failure : mute.get(host)
   if ('failure' in sender || silent !== undefined)
     return { ...path, verdict: 'unknown', mode: 'live', drop: null, limit: `The agent of ${host} cannot be asked to send it: ${silent}` }
-  using watch = new TapWatch(world, path, mark, agentOf, swallowed)
+  using watch = new TapWatch(world, path, frame, agentOf, swallowed)
   const explained = explain(path, runs, agentOf, mute)
   await watch.armed()
   let sentAtUs: number

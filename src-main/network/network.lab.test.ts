@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TraceMode, TraceRequest } from '../../core/model/trace.ts'
+import { fromHex } from '../../core/net/packet/bytes.ts'
+import { parseFrame } from '../../core/net/packet/parse.ts'
 import { labCapture, labDown, labFault } from '../../lab/lab.ts'
 import { labUpFull } from '../deploy/lab.ts'
 import { createServices } from '../main.ts'
@@ -149,10 +151,43 @@ describe('a trace, simulated and live', () => {
     })
   })
 
+  it('carry what the switches themselves say of the very frame, there and back', async () => {
+    const { hops } = await trace({ from: 'web-1', to: 'db-1' }, 'live')
+    const said = hops.filter(({ device }) => device === 'br-int').map(({ explanation }) => explanation)
+    expect(said).toHaveLength(4)
+    for (const text of said) expect(text).toMatch(/bridge\("br-int"\)[\s\S]*Datapath actions:/)
+  })
+
+  it('send a host’s own packets from NIC to NIC, and any frame as it is given', async () => {
+    expect(await trace({ from: 'host:h1', to: 'host:h2' })).toMatchObject({ verdict: 'delivered', parted: null })
+    expect(await trace({ from: 'host:h1', to: 'host:h2', proto: 'tcp', dport: 7443 })).toMatchObject({ verdict: 'delivered', parted: null })
+    const { sent } = await trace({ from: 'web-1', to: 'db-1', proto: 'tcp', dport: 80 }, 'live')
+    expect(await trace({ from: 'web-1', to: '', frame: sent! })).toMatchObject({ verdict: 'delivered', parted: null })
+    // An Ethernet type that nobody speaks, to a MAC that nobody has.
+    const foreign = `02000000009902000000000188b5${'07'.repeat(46)}`
+    expect((await trace({ from: 'web-1', to: '', frame: foreign })).drop).toMatchObject({ reason: 'port-security', object: 'port/web-1' })
+  })
+
   it('leave no connection behind in conntrack', async () => {
-    const { number } = (JSON.parse((await inside('h2', 'cat', '/run/holdfast/ovs/status.json')).stdout) as { active: { number: number } }).active
-    const { stdout } = await inside('h2', 'ovs-appctl', '-t', `/run/holdfast/ovs/${number}/vswitchd.ctl`, 'dpctl/dump-conntrack')
-    expect(stdout.split('\n').filter((line) => line.includes('dport=7)') || line.includes('dport=80)'))).toEqual([])
+    const { sent } = await trace({ from: 'web-1', to: 'db-1' }, 'live')
+    const echo = parseFrame(fromHex(sent!))!.transport as { rest: number }
+    for (const host of ['h1', 'h2']) {
+      const { number } = (await keeperOf(host)).active
+      const { stdout } = await inside(host, 'ovs-appctl', '-t', `/run/holdfast/ovs/${number}/vswitchd.ctl`, 'dpctl/dump-conntrack')
+      const left = [`id=${echo.rest >>> 16},`, 'dport=7)', 'dport=80)', 'dport=22)', 'sport=40000,']
+      expect(stdout.split('\n').filter((line) => left.some((words) => line.includes(words)))).toEqual([])
+    }
+  })
+
+  it('keep the marked datagram from its guest, and nothing else that the sender sends there', async () => {
+    const pinging = inside('web-1', 'ping', '-q', '-i', '0.01', '-c', '400', '10.20.2.11')
+    const listen = "import socket\ns=socket.socket(2,2)\ns.bind(('',7))\nprint(s.recv(99).hex())"
+    const listening = inside('db-1', 'timeout', '6', 'python3', '-c', listen)
+    for (let time = 0; time < 3; time++)
+      expect((await trace({ from: 'web-1', to: 'db-1', proto: 'udp', dport: 7 }, 'live')).verdict).toBe('delivered')
+    // A busy machine may drop a packet; a filter by addresses alone would take hundreds.
+    expect(Number(/(\d+) received/.exec((await pinging).stdout)?.[1])).toBeGreaterThan(380)
+    expect((await listening).stdout).toBe('')
   })
 
   it('name what somebody took out of a switch, which is soon back', async () => {

@@ -4,7 +4,8 @@ import { asHoldfastError } from '../../core/errors.ts'
 import type { TraceResult } from '../../core/model/trace.ts'
 import { fromHex } from '../../core/net/packet/bytes.ts'
 import type { Sighting } from '../../core/net/trace/judge.ts'
-import { filterFor, sight, type Mark } from '../../core/net/trace/sightings.ts'
+import { markOf, sight, type Mark } from '../../core/net/trace/sightings.ts'
+import { exactFilter, filterFor } from '../../core/net/trace/tap-filter.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import type { AgentClient } from '../deploy/clusters.ts'
 import type { AgentOf } from './real-world.ts'
@@ -25,7 +26,8 @@ export class TapWatch implements Disposable {
   readonly #arming: Promise<void>[] = []
   #wake: () => void = () => undefined
 
-  constructor(world: World, path: TraceResult, mark: Mark, agentOf: AgentOf, swallowed: string | null) {
+  constructor(world: World, path: TraceResult, frame: Uint8Array, agentOf: AgentOf, swallowed: string | null) {
+    const mark = markOf(frame)
     const points = new Map<string, TapPoint[]>()
     const add = (host: string, point: TapPoint): void => void points.set(host, [...(points.get(host) ?? []), point])
     const seen = new Set<string>()
@@ -34,9 +36,13 @@ export class TapWatch implements Disposable {
       const place = `${host}/${device}`
       if (seen.has(place) || !world.hosts.has(host)) continue
       seen.add(place)
-      if (kind === 'physical') add(host, { id: place, place: { kind: 'nic', nic: device }, filter: filterFor(mark, tunnelled) })
+      if (kind === 'physical') add(host, { id: place, place: { kind: 'nic', nic: device }, filter: filterFor(frame, mark, tunnelled) })
       else if (world.index.ports.get(device)?.host === host)
-        add(host, { id: place, place: { kind: 'port', port: device }, filter: filterFor(mark, false) })
+        add(host, {
+          id: place,
+          place: { kind: 'port', port: device },
+          filter: device === swallowed ? exactFilter(frame) : filterFor(frame, mark, false),
+        })
     }
     for (const [host, all] of points) {
       this.#points.push(...all.map(({ id }) => id))

@@ -204,7 +204,7 @@ const shots: Shot[] = [
     then: async (page) => {
       await startCapture(page, '', 'nic:h3/storage')
       await page.locator('form button', { hasText: /^(Stop|停止)$/ }).click()
-      await page.getByText(/ended: |；已停止/).waitFor()
+      await page.getByText(/ended: |已结束：/).waitFor()
       await page.getByRole('grid').getByRole('row').nth(4).click()
     },
   },

@@ -12,6 +12,7 @@ import { startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
 import { neighbourPeriodMs } from '../switch/underlay.ts'
 import { ErrorAnswers } from './error-answers.ts'
 import { Pulse } from './pulse.ts'
+import { growReceiveBuffers } from './receive-buffers.ts'
 import { packetsRead } from './stale-packets.ts'
 
 const lookPeriodMs = 1000
@@ -46,6 +47,8 @@ export class Keeper {
   #problem: string | null = null
   #lastNumber = 0
   #neighboursAtMs = -Infinity
+  /** The process and the ports whose receive buffers are as large as they should be. */
+  #roomy = ''
   #pauseMs = lookPeriodMs
   /** Nothing is done earlier: something has just failed, or forwarding was just taken over. */
   #notBeforeMs = 0
@@ -157,6 +160,7 @@ export class Keeper {
       // It ended just when another takeover was under way.
       else if (!this.#active.running) await this.#takeOver('killed', performance.now())
       this.#errorAnswers.attend()
+      this.#makeRoom(desired)
       this.#keepDatabases()
       await this.#keepStandby(desired)
       if (this.#active && !sameBase(this.#active.id.base, desired)) await this.#takeOver('asked', performance.now())
@@ -169,6 +173,16 @@ export class Keeper {
       this.#notBeforeMs = performance.now() + this.#pauseMs
     }
     this.#report()
+  }
+
+  /** The one that forwards gets room for packets; a frozen standby would only fill it with what it is to throw away. */
+  #makeRoom(desired: DesiredSwitch & { version: string }): void {
+    if (!this.#active || desired.datapath === 'kernel') return
+    const { pid } = this.#active.id.vswitchd
+    const state = `${pid}\n${stateOf(desired)}`
+    if (state === this.#roomy) return
+    growReceiveBuffers(pid)
+    this.#roomy = state
   }
 
   #keepDatabases(): void {

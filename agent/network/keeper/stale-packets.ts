@@ -9,7 +9,7 @@ const limitMs = 30
  * that its predecessor has forwarded already; it drops them while it has the gate.
  */
 export async function packetsRead(pid: number): Promise<void> {
-  const waiting = socketsOf(pid)
+  const waiting = new Set(openSockets(pid).keys())
   const deadlineMs = performance.now() + limitMs
   for (;;) {
     const queues = parsePacketSockets(readFileSync('/proc/net/packet', 'utf8'))
@@ -19,19 +19,19 @@ export async function packetsRead(pid: number): Promise<void> {
   }
 }
 
-/** Inodes of the sockets of a process. */
-function socketsOf(pid: number): Set<string> {
+/** The sockets that a process has open: a descriptor for each inode. */
+export function openSockets(pid: number): Map<string, number> {
   const directory = `/proc/${pid}/fd`
-  const inodes = new Set<string>()
+  const sockets = new Map<string, number>()
   for (const descriptor of readdirSync(directory)) {
     try {
       const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`${directory}/${descriptor}`))?.[1]
-      if (inode !== undefined) inodes.add(inode)
+      if (inode !== undefined) sockets.set(inode, Number(descriptor))
     } catch {
       // Closed in between.
     }
   }
-  return inodes
+  return sockets
 }
 
 /** Bytes that wait in each packet socket of this network namespace, by inode: `Rmem` of /proc/net/packet. */

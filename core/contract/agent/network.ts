@@ -68,7 +68,8 @@ export const failoverSchema = z.looseObject({
 export type Failover = z.infer<typeof failoverSchema>
 
 /**
- * How a host forwards at this moment. `flows`: really in its switch, a line each; null when it does not answer, and `problem` says why.
+ * How a host forwards at this moment. `flows`: really in its switch, a line each as ovs-ofctl(8) prints
+ * them without counters; null when it does not answer, and `problem` says why.
  * `nic`: the one that carries tunnels; null when the host has none of its name.
  */
 export const lookSchema = z.object({
@@ -125,8 +126,6 @@ export const networkContract = {
   failover: procedure.route({ method: 'POST', path: '/failover' }).output(failoverSchema),
   /** What this host's switch drops, and why. */
   drops: procedure.route({ method: 'GET', path: '/drops' }).output(dropsSchema),
-  /** The flows that are really in this host's switch, a line each as ovs-ofctl(8) prints them without counters. */
-  flows: procedure.route({ method: 'GET', path: '/flows' }).output(z.object({ flows: z.array(z.string()) })),
   /** What a live trace starts from. Answers within a few seconds, whatever the switch does. */
   look: procedure.route({ method: 'GET', path: '/look' }).output(lookSchema),
   /** Sends a frame into the switch as if a port had sent it, or out of a NIC as the host itself sends. Role operator. */

@@ -4,7 +4,7 @@ import { concatBytes, fromHex, toHex } from '../packet/bytes.ts'
 import { arpReply, arpRequest, icmpEcho, neighbourAdvertisement, neighbourSolicitation, tcpSegment, udpDatagram } from '../packet/compose.ts'
 import { buildIcmpError } from '../packet/icmp-error.ts'
 import { etherTypes } from '../packet/packet.ts'
-import { filterFor, markOf, sight, type Mark } from './sightings.ts'
+import { markOf, sight, type Mark } from './sightings.ts'
 
 const a = { mac: '0e:00:00:00:00:01', ip: '10.20.1.11' }
 const b = { mac: '0e:00:00:00:00:02', ip: '10.20.2.11' }
@@ -109,14 +109,4 @@ describe('a traced packet is known again', () => {
   })
 
   it('and what is no packet at all is none', () => expect(sight(new Uint8Array(5), mark('icmp'))).toBeNull())
-})
-
-describe('filters for taps', () => {
-  it('look inside tunnels by the two addresses, either way round, and for errors to the sender', () => {
-    const filter = filterFor(mark('icmp'), true)
-    expect(filter).toContain('udp port 4789')
-    expect(filter).toContain(`udp[42:4] = ${0x0a14010b} and udp[46:4] = ${0x0a14020b}`)
-    expect(filter).toContain(`ip[54:4] = ${0x0a14010b} and ip[58:4] = ${0x0a14020b}`)
-  })
-  it('ask for both ends of ARP', () => expect(filterFor(mark('arp'), false)).toBe('arp host 10.20.1.11 and arp host 10.20.2.11'))
 })

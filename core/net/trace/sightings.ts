@@ -1,4 +1,3 @@
-import { parseIp } from '../address.ts'
 import { parseFrame } from '../packet/parse.ts'
 import { ip6At, macAt, read16, read32, toHex, write16 } from '../packet/bytes.ts'
 import { etherTypes, protocols, tcpFlags, type Packet } from '../packet/packet.ts'
@@ -128,38 +127,4 @@ function framedQuote(quoted: Uint8Array, six: boolean): Uint8Array {
   if (protocol === protocols.udp && quoted.length >= headerBytes + 8)
     write16(frame, 14 + headerBytes + 4, Math.min(read16(quoted, headerBytes + 4), quoted.length - headerBytes))
   return frame
-}
-
-/** What of a host's packets may be the marked one, for pcap-filter(7): as little as addresses alone can tell. `tunnelled`: on a NIC that carries tunnels. */
-export function filterFor({ src, dst, proto }: Mark, tunnelled: boolean): string {
-  if (!tunnelled) return bareFilter({ src, dst, proto })
-  if (proto === 'frame') return `(udp port 4789 and ${macsInside('udp', 16, src, dst)}) or (proto gre and ${macsInside('ip', 28, src, dst)})`
-  const six = src.includes(':')
-  const [a, b] = [lastWord(src), lastWord(dst)]
-  // Where the two addresses lie behind an outer header: of ARP, IPv4 or the last words of IPv6.
-  const offsets = proto === 'arp' && !six ? [28, 38] : six ? [34, 50] : [26, 30]
-  const inside = (base: string, from: number): string => {
-    const word = (offset: number): string => `${base}[${from + offset}:4]`
-    const pair = (x: number, y: number): string => `(${word(offsets[0]!)} = ${x} and ${word(offsets[1]!)} = ${y})`
-    // The question for a MAC by IPv6 goes to a group of many addresses.
-    const question = proto === 'arp' && six ? ` or ${word(offsets[0]!)} = ${a}` : ''
-    return `(${pair(a, b)} or ${pair(b, a)} or ${word(offsets[1]!)} = ${a}${question})`
-  }
-  return `(udp port 4789 and ${inside('udp', 16)}) or (proto gre and ${inside('ip', 28)})`
-}
-
-function bareFilter({ src, dst, proto }: Pick<Mark, 'src' | 'dst' | 'proto'>): string {
-  if (proto === 'frame') return `ether src ${src} and ether dst ${dst}`
-  return proto === 'arp' && !src.includes(':') ? `arp host ${src} and arp host ${dst}` : `host ${src}`
-}
-
-/** The MACs of a frame in a tunnel, whose Ethernet header begins at `from`. */
-function macsInside(base: string, from: number, src: string, dst: string): string {
-  const digits = `${dst}${src}`.replaceAll(':', '')
-  return [0, 4, 8].map((at) => `${base}[${from + at}:4] = 0x${digits.slice(2 * at, 2 * at + 8)}`).join(' and ')
-}
-
-/** The last four bytes of an address, as a number. */
-function lastWord(ip: string): number {
-  return Number(parseIp(ip)!.value & 0xffff_ffffn)
 }

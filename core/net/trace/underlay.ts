@@ -87,7 +87,7 @@ export function passWire(world: World, { from, to, bytes, inside }: WirePassage,
  * that not even its neighbours on the same switch hear is cut off at its own port; where both ends are heard by such neighbours, it is
  * what joins the switches. Null where heartbeats pass, or nobody fresh says.
  */
-export function silentLink(world: World, from: string, to: string): Stop | null {
+function silentLink(world: World, from: string, to: string): Stop | null {
   if (passes(world, from, to) !== false) return null
   const [near, far] = [world.hosts.get(from)!, world.hosts.get(to)!]
   const silent = { reason: 'link-silent' as const }

@@ -29,6 +29,8 @@ export const enCapture = {
     protocol: 'Protocol',
     length: 'Bytes',
     info: 'What it says',
+    bytes: (n: number) => `Bytes of packet ${n}`,
+    cut: (kept: number, all: number) => `The first ${kept} of ${all} bytes were kept`,
     waiting: 'Nothing has come yet',
     nothing: 'No packet was seen',
     arming: 'Getting ready on the hosts…',

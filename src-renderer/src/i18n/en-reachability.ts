@@ -20,7 +20,8 @@ export const enReachability = {
       `${what}: ${reached.toLocaleString('en')} of ${plural(pairs, 'pair', 'pairs')} reach each other`,
     pairs: (n: number) => plural(n, 'pair', 'pairs'),
     stoppedBy: 'Stopped by',
-    alike: (n: number) => `${plural(n, 'port', 'ports')}, which nothing tells apart`,
+    alike: (n: number, network: string) =>
+      n === 1 ? `One port of ${network}` : `${plural(n, 'port', 'ports')} of ${network}, which nothing tells apart`,
     cell: (from: string, to: string, what: string) => `${from} to ${to}: ${what}`,
     noPair: 'One port and no other: no pair',
     cut: (shown: number, all: number) => `The first ${shown} of ${all} kinds of ports are shown. Filter by a name or a network.`,
@@ -41,7 +42,6 @@ export const enReachability = {
     yes: 'yes',
     no: 'no',
     by: 'Asked',
-    class: (network: string) => `Ports in ${network}`,
     trace: 'Trace this pair',
     shows: 'Show the matrix',
     withoutPrune: 'What it would delete is not part of this computation.',

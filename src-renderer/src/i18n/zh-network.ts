@@ -100,7 +100,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     problems: '问题',
     drops: '在此丢弃',
     noDrops: '流表就位以来没有丢弃',
-    packets: (n) => `${n.toLocaleString('zh-CN')} 个报文`,
+    packets: (n) => `${n.toLocaleString('zh-CN')} 个数据包`,
     allPorts: (n) => `全部 ${n} 个端口`,
   },
   verb: {

@@ -29,6 +29,9 @@ const farBelow = [
   { name: 'far-3', zoom: 0.32 },
 ]
 
+/** So long after the last zoom names are written in another size, in ms: not while it is zoomed, which would take frames. */
+const settleMs = 200
+
 /** Classes that are not the elements' own: what is selected, what belongs to it, what a trace passes, how far away it is. */
 const marks = ['chosen', 'linked', 'traced', ...farBelow.map(({ name }) => name)]
 
@@ -40,6 +43,7 @@ export class Picture {
   #shown = new Map<string, string>()
   #stopMoves: () => void
   #far = ''
+  #settling: ReturnType<typeof setTimeout> | undefined
 
   constructor(container: HTMLElement, style: StylesheetJson, events: PictureEvents) {
     this.#cy = cytoscape({
@@ -65,7 +69,8 @@ export class Picture {
       else events.onselect(refOf(event.target))
     })
     this.#cy.on('viewport', () => {
-      this.#writeNames()
+      clearTimeout(this.#settling)
+      this.#settling = setTimeout(() => this.#writeNames(), settleMs)
       events.onview(this.view())
     })
     this.#cy.on('dbltap', 'node', (event) => {
@@ -160,6 +165,7 @@ export class Picture {
   }
 
   destroy(): void {
+    clearTimeout(this.#settling)
     this.#stopMoves()
     this.#cy.destroy()
   }

@@ -18,7 +18,8 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'overlay-opacity': 0,
         'active-bg-opacity': 0,
         'text-events': 'no',
-        'min-zoomed-font-size': 6,
+        // Cytoscape rounds the zoom up to a power of two: so 12 px are written from a zoom of 0.5 on, and not where nobody could read them.
+        'min-zoomed-font-size': 7,
       } as object,
     },
     {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Entity } from '../../../core/model/entity.ts'
 import { planes, type Link, type Nic } from '../../../core/model/index.ts'
 import { emptyVirtualNetwork } from '../../../core/model/network.ts'
-import type { TraceRequest, TraceResult } from '../../../core/model/trace.ts'
+import type { TraceHop, TraceRequest, TraceResult } from '../../../core/model/trace.ts'
 import { parseDeclaration } from '../../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../../core/net/declaration/plan.ts'
 import { buildWorld } from '../../../core/net/trace/build-world.ts'
@@ -118,6 +118,20 @@ describe('a trace on the picture', () => {
   })
 })
 
+test('between two switches the line runs beyond both, and hides no number', () => {
+  const { layout } = scene('both')
+  const hop = (n: number, host: string, ways: { in: string | null; out: string | null }): TraceHop => ({
+    ...{ n, leg: 'forward', evidence: 'inferred', kind: 'physical', host, device: host, action: 'switched', detail: '', objects: [], cookies: [] },
+    ...ways,
+  })
+  const hops = [hop(1, 'tor1', { in: 'swp25', out: null }), hop(2, 'tor2', { in: null, out: 'swp2' })]
+  const { pieces, badges } = drawingOf({ result: { verdict: 'unknown', hops }, side: 'live', parted: null, layout, lanes: null })
+  const lowest = Math.max(...[...layout!.switches.values()].map(({ y, height }) => y + height / 2))
+  const between = pieces.find(({ n, points }) => n === 2 && points.length === 2)!
+  expect(between.points.every(({ y }) => y > lowest)).toBe(true)
+  for (const { at } of badges) expect(layout!.ports.every(({ x, y, width }) => Math.abs(x - at.x) >= width / 2 || Math.abs(y - at.y) > 10)).toBe(true)
+})
+
 test('badges too near each other become one, those of the answer never with those of the question', () => {
   const badge = (x: number, n: number, leg: 'forward' | 'return' = 'forward') => ({
     at: { x, y: 0 },
@@ -125,6 +139,7 @@ test('badges too near each other become one, those of the answer never with thos
     text: String(n),
     leg,
     parting: false,
+    beside: false,
   })
   expect(mergeBadges([badge(0, 1), badge(5, 2), badge(9, 3), badge(80, 4), badge(81, 5, 'return')], 17).map(({ text }) => text)).toEqual([
     '1–3',

@@ -25,6 +25,8 @@ export interface Badge {
   text: string
   leg: TraceHop['leg']
   parting: boolean
+  /** Whether it stands to the right of its place, which is a box's edge, by half its own width, however near the picture is. */
+  beside: boolean
 }
 
 export interface Drawing {
@@ -50,6 +52,7 @@ interface Stop {
   leave: Point
   through: Point[]
   badge: Point
+  beside?: boolean
 }
 
 const at = (point: Point): Stop => ({ enter: point, leave: point, through: [], badge: point })
@@ -72,7 +75,7 @@ export function drawingOf(input: DrawingInput): Drawing {
     }
     if (last?.leg === hop.leg) pieces.push({ n: hop.n, points: [last.stop.leave, stop.enter], evidence: hop.evidence, leg: hop.leg })
     if (stop.through.length > 0) pieces.push({ n: hop.n, points: [stop.enter, ...stop.through, stop.leave], evidence: hop.evidence, leg: hop.leg })
-    badges.push({ at: stop.badge, ids: [id], text: '', leg: hop.leg, parting: false })
+    badges.push({ at: stop.badge, ids: [id], text: '', leg: hop.leg, parting: false, beside: stop.beside ?? false })
     last = { stop, leg: hop.leg }
   }
   const numbers = new Map(result.hops.map((hop) => [hopId(side, hop.n), hop]))
@@ -114,7 +117,13 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
   const chipAt = new Map(chips.map((chip) => [`${chip.host}/${chip.name}`, chip]))
   const countAt = new Map(counts.map((count) => [count.host, count]))
   const socketAt = new Map(ports.map((port) => [port.id, port]))
-  const beside = (box: Box): Point => ({ x: box.x + box.width / 2 + 11, y: box.y })
+  const rightOf = (box: Box): Point => ({ x: box.x + box.width / 2, y: box.y })
+  const beside = (box: Box): Stop => ({ ...at(rightOf(box)), beside: true })
+  /** Where lines between switches run: beyond them all, on the side away from their hosts. */
+  const trunkY = (below: number): number =>
+    below > 0
+      ? Math.min(...[...switches.values()].map(({ y, height }) => y - height / 2)) - 14
+      : Math.max(...[...switches.values()].map(({ y, height }) => y + height / 2)) + 14
 
   /** Along a switch's edge that faces its hosts, so that the line hides no port's number. */
   function throughSwitch(name: string, hop: TraceHop): Stop | null {
@@ -123,6 +132,16 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
     const [enter, leave] = [hop.in, hop.out].map((port) => socketAt.get(`${name}/${port ?? ''}`))
     const below = [...hosts.values()].some((host) => host.y > bar.y) ? 1 : -1
     const edge = bar.y + below * (sizes.portHeight / 2 + 6)
+    if ((enter === undefined) !== (leave === undefined)) {
+      // To or from another switch, by a port that nobody told of: between its ports, so that the line hides no number.
+      const { x } = (enter ?? leave)!
+      const [own, far] = [
+        { x, y: edge },
+        { x: x + sizes.portPitch / 2, y: trunkY(below) },
+      ]
+      const stop = { through: [{ x: far.x, y: edge }], badge: { x: far.x, y: bar.y } }
+      return enter ? { enter: own, leave: far, ...stop } : { enter: far, leave: own, ...stop }
+    }
     const ends = [enter ?? leave, leave ?? enter].map((socket) => ({ x: socket?.x ?? bar.x, y: edge })) as [Point, Point]
     // Near the middle, where it hides no port's number.
     const numbers = ports.filter((port) => port.switch === name).map(({ x }) => x)
@@ -146,10 +165,10 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
       const outwards = nic.y < host.y ? -1 : 1
       const [inner, outer] = [-1, 1].map((side) => ({ x: nic.x, y: nic.y + side * outwards * (nic.height / 2) })) as [Point, Point]
       const arrives = before !== undefined && before.host !== hop.host
-      return { enter: arrives ? outer : inner, leave: arrives ? inner : outer, through: [], badge: beside(nic) }
+      return { enter: arrives ? outer : inner, leave: arrives ? inner : outer, through: [], badge: rightOf(nic), beside: true }
     }
     const chip = chipAt.get(`${hop.host}/${hop.device}`)
-    if (chip) return at(beside(chip))
+    if (chip) return beside(chip)
     if (hop.device === 'vxlan' || hop.device === 'gre') {
       const through = nicBeside(hop, [before, after])
       return at(through ? tunnelAt(host, through) : { x: host.x + host.width / 2 - 24, y: top + 30 })
@@ -161,7 +180,7 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
       return at({ x: through.x - 58, y: through.y < host.y ? top + 56 : top + 28 })
     }
     const count = countAt.get(hop.host)
-    return at(count ? beside(count) : { x: host.x, y: host.y })
+    return count ? beside(count) : at({ x: host.x, y: host.y })
   }
 }
 
@@ -194,7 +213,7 @@ function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
             enter: sends ? place : onLane,
             leave: sends ? onLane : place,
             through: [{ x: box.x, y: (place.y + onLane.y) / 2 }],
-            badge: { x: box.x + box.width / 2 + 11, y: box.y },
+            ...{ badge: { x: box.x + box.width / 2, y: box.y }, beside: true },
           }
         : at(place)
     }
