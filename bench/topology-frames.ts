@@ -97,7 +97,7 @@ async function open(page: Page, url: string, layer: (typeof layers)[number], exp
   const name = { combined: 'Combined', virtual: 'Virtual' }[layer]
   await page.getByRole('radio', { name }).click()
   if (expanded) await page.getByRole('button', { name: 'Expand all' }).click()
-  await sleep(2000)
+  await sleep(settledMs)
 }
 
 /** Time from each frame to the next, in ms, while something is done. */
@@ -113,6 +113,8 @@ async function framesDuring(page: Page, act: () => Promise<void>): Promise<numbe
 }
 
 const middle = { x: 700, y: 480 }
+/** By then the picture is drawn as it is at a new size. */
+const settledMs = 1500
 
 /** In to single ports and out again, with the wheel. */
 async function zoom(page: Page, seconds: number): Promise<void> {
@@ -127,7 +129,10 @@ async function zoom(page: Page, seconds: number): Promise<void> {
 /** To and fro, as large as the whole fits and then at a size at which names can be read. */
 async function pan(page: Page, seconds: number): Promise<void> {
   for (const near of [false, true]) {
-    if (near) for (let step = 0; step < 5; step++) await page.getByRole('button', { name: 'Zoom in' }).click()
+    if (near) {
+      for (let step = 0; step < 5; step++) await page.mouse.wheel(0, -60)
+      await sleep(settledMs)
+    }
     const endMs = performance.now() + (seconds * 1000) / 2
     // On the ground beside the picture's objects: what is dragged is the picture.
     await page.mouse.move(middle.x, 130)

@@ -24,6 +24,9 @@ const longestRetryMs = 10_000
 /** How soon a guest that came or went is noticed. */
 const carrierPeriodMs = 1000
 
+/** A comparison of everything holds up what is new, so that it may take at most this share of the time. */
+const verifyingShare = 0.05
+
 /** What is to be in place. */
 export interface Wanted {
   network: VirtualNetwork
@@ -51,6 +54,7 @@ export class Forwarder {
   #dirty = false
   /** Whether the next pass compares what is in place, too, instead of trusting that nobody has touched it. */
   #verifying = true
+  #notVerifiedBeforeMs = -Infinity
   #underlay: Underlay | null = null
   /** `portsText` of the last pass. */
   #plugged = ''
@@ -116,6 +120,11 @@ export class Forwarder {
   verify(): void {
     this.#verifying = true
     this.look()
+  }
+
+  /** The same, unless it was done lately and takes long, as with many flows on a busy host. To be called again and again. */
+  verifyInTurn(): void {
+    if (performance.now() >= this.#notVerifiedBeforeMs) this.verify()
   }
 
   /** Puts in place what is wanted and is not yet. */
@@ -201,7 +210,11 @@ export class Forwarder {
         ports: network.ports.filter((port) => port.host === config.host).length,
       })
     report()
-    const drift = verifying ? await this.switch.repair() : null
+    if (!verifying) return
+    const startMs = performance.now()
+    const drift = await this.switch.repair()
+    const endMs = performance.now()
+    this.#notVerifiedBeforeMs = endMs + (endMs - startMs) / verifyingShare
     if (!drift) return
     this.#sawDrift(drift, network)
     report()

@@ -68,7 +68,7 @@ export class NetworkModule {
     env.every(verifyMs, () => {
       this.#gateway.setEndpoints(new EndpointMemory(paths, initial).known)
       this.#changed()
-      if (this.#active) this.#forwarder.verify()
+      if (this.#active) this.#forwarder.verifyInTurn()
     })
   }
 

@@ -6,6 +6,7 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { Port } from '../../core/model/network.ts'
 import { switchPorts } from '../../core/net/compile/tables.ts'
 import { flowLine } from '../../core/net/openflow/flow.ts'
+import { frameFlow } from '../../core/net/trace/frame-flow.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import { readPidFile } from '../runtime/process.ts'
 import { BridgeMirror } from './capture-mirror.ts'
@@ -89,7 +90,7 @@ export class Probe {
       'port' in entry
         ? `in_port=${this.#forwarder.localPort(entry.port).number}`
         : `in_port=${switchPorts[entry.tunnel]},tun_id=${entry.vni},tun_src=${entry.src},tun_dst=${entry.dst}`
-    return this.#forwarder.switch.control('ofproto/trace', 'br-int', from, frame)
+    return this.#forwarder.switch.control('ofproto/trace', 'br-int', `${from},${frameFlow(Buffer.from(frame, 'hex'))}`)
   }
 
   /** Makes conntrack forget a connection in the zones of these ports. */

@@ -181,8 +181,12 @@ export class Keeper {
     const { pid } = this.#active.id.vswitchd
     const state = `${pid}\n${stateOf(desired)}`
     if (state === this.#roomy) return
-    growReceiveBuffers(pid)
     this.#roomy = state
+    try {
+      growReceiveBuffers(pid)
+    } catch (cause) {
+      this.#logger.warn('ovs-vswitchd has little room for packets', { cause })
+    }
   }
 
   #keepDatabases(): void {

@@ -1,4 +1,4 @@
-import { hash48, ownerKinds, parseCookie, type FlowOwner } from '../../../core/net/compile/cookie.ts'
+import { hash48, parseCookie, type FlowOwner, type OwnerKind } from '../../../core/net/compile/cookie.ts'
 import type { NetworkView } from './view.ts'
 
 type Named = Pick<NetworkView, 'vpcs' | 'networks' | 'routers' | 'peerings' | 'acls' | 'ports'>
@@ -12,6 +12,6 @@ export function flowOwnerOf(cookie: string, view: Named): FlowOwner | null {
   return found ? { kind: parsed.kind, name: found.name } : null
 }
 
-function namesOf(kind: Exclude<(typeof ownerKinds)[number], 'pipeline'>, view: Named): readonly { name: string }[] {
+function namesOf(kind: Exclude<OwnerKind, 'pipeline'>, view: Named): readonly { name: string }[] {
   return view[`${kind}s`]
 }
