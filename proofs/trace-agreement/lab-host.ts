@@ -9,11 +9,11 @@ import type { HostCommand } from './host-commands.ts'
 const repository = join(import.meta.dirname, '../..')
 const directory = '/opt/holdfast-proof'
 
-/** The bundle of host.ts. */
+/** The bundle of fixtures/host.ts. */
 export async function bundleHostProgram(): Promise<Uint8Array> {
   const { outputFiles } = await build({
     absWorkingDir: repository,
-    entryPoints: ['proofs/trace-agreement/host.ts'],
+    entryPoints: ['proofs/trace-agreement/fixtures/host.ts'],
     write: false,
     bundle: true,
     platform: 'node',
@@ -26,7 +26,7 @@ export async function bundleHostProgram(): Promise<Uint8Array> {
   return outputFiles[0]!.contents
 }
 
-/** A lab host that runs host.ts. */
+/** A lab host that runs fixtures/host.ts. */
 export class LabHost implements Disposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #answers: AsyncIterator<string>
