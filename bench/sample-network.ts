@@ -14,7 +14,7 @@ export interface NetworkShape {
 }
 
 /** What a sample's ports hang on. A `vm` has no device while nobody has started it. */
-export type SampleAttachment = 'netns' | 'vm'
+type SampleAttachment = 'netns' | 'vm'
 
 /** Names `h1` to `hN`. */
 export function hostNames(count: number): string[] {

@@ -56,6 +56,8 @@ export class Forwarder {
   #verifying = true
   #notVerifiedBeforeMs = -Infinity
   #underlay: Underlay | null = null
+  /** The switch that forwarded when the keeper last said so. */
+  #active: number | null = null
   /** `portsText` of the last pass. */
   #plugged = ''
   #working: Promise<void> | null = null
@@ -89,7 +91,9 @@ export class Forwarder {
       this.switch.watch(
         (status) => {
           if (status.lastTakeover) this.#sawTakeover(status.lastTakeover)
-          this.verify()
+          const active = status.active?.number ?? null
+          if (active !== this.#active) this.verify()
+          this.#active = active
         },
         (cause) => logger.error('the keeper of the switch could not be started', { cause }),
       ),

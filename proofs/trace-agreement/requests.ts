@@ -26,7 +26,7 @@ export function randomRequest(chance: Chance, network: VirtualNetwork, number: n
       ...(ports && { dport: chance.pick([22, 80, 443, 5432, 1, 1024, 1500, 8191, 65_535]) }),
       ...(ports && { sport: chance.is(0.3) ? chance.pick([22, 80, 1024]) : 40_000 + number }),
       ...(proto !== 'arp' && chance.is(0.15) && { ttl: chance.pick([1, 1, 2, 3, 255]) }),
-      ...(proto !== 'arp' && chance.is(0.15) && { sizeBytes: chance.pick([100, 1280, 1281, 1314, 1350, 1400, 1401, 1450, 1451, 8900, 8950, 9000]) }),
+      ...(proto !== 'arp' && chance.is(0.25) && { sizeBytes: chance.pick([100, 1280, 1281, 1314, 1350, 1400, 1401, 1450, 1451, 8900, 8950, 9000]) }),
       ...(chance.is(0.07) && { sourceIp: otherSource(chance, network, from, six, proto === 'arp') }),
       ...(chance.is(0.05) && { sourceMac: '0e:00:00:00:99:99' }),
     }
@@ -42,7 +42,8 @@ function destination(chance: Chance, { ports, networks, routers }: VirtualNetwor
       () => {
         const { vpc } = network
         const near = ports.filter((port) => networks.find(({ name }) => name === port.network)!.vpc === vpc)
-        const port = chance.pick(chance.is(0.85) ? near : ports)
+        const beside = ports.filter((port) => port.network === from.network)
+        const port = chance.pick(chance.weighted([5, () => beside], [4, () => near], [1, () => ports]))
         return like(port.ip, port.ip6)
       },
     ],

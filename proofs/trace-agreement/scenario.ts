@@ -93,7 +93,7 @@ function withFault(chance: Chance, network: VirtualNetwork, ends: Ends): Scenari
       },
     ],
     [
-      1,
+      2,
       () => {
         const bytes = chance.pick([1400, 1450, 1500])
         scenario.fault = `${host}: its tenant NIC takes ${bytes} bytes`

@@ -139,7 +139,7 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
         { x, y: edge },
         { x: x + sizes.portPitch / 2, y: trunkY(below) },
       ]
-      const stop = { through: [{ x: far.x, y: edge }], badge: { x: far.x, y: bar.y } }
+      const stop = { through: [{ x: far.x, y: edge }], badge: far }
       return enter ? { enter: own, leave: far, ...stop } : { enter: far, leave: own, ...stop }
     }
     const ends = [enter ?? leave, leave ?? enter].map((socket) => ({ x: socket?.x ?? bar.x, y: edge })) as [Point, Point]
