@@ -38,6 +38,12 @@ const downMs = 1000
 /** Pairs that a plan's difference names; it counts all. */
 const maxNamedPairs = 1000
 
+/** A declaration that is not applied yet. */
+interface Planned {
+  declaration?: string | undefined
+  prune: boolean
+}
+
 /** Packet traces from what this laptop knows, and live ones on the hosts. */
 export class TraceService {
   readonly #services: TraceServices
@@ -47,15 +53,15 @@ export class TraceService {
   }
 
   /** Of a plan that is not applied, of a recording, and where no agent answers, a trace can only be simulated. */
-  async trace(context: Context, input: TraceRequest & { mode: TraceMode; declaration?: string | undefined }): Promise<TraceResult> {
-    const { mode, declaration, ...request } = input
+  async trace(context: Context, input: TraceRequest & { mode: TraceMode } & Planned): Promise<TraceResult> {
+    const { mode, declaration, prune, ...request } = input
     const onlySimulated = declaration !== undefined || isRecording(context)
     if (mode === 'live' && onlySimulated) {
       const why = declaration === undefined ? 'a recording has no hosts' : 'a plan is not in place yet'
       throw new HoldfastError('bad-input', `It can only be simulated: ${why}`, 'Trace with mode simulated.')
     }
     await this.#services.live.refresh(context, refreshMs)
-    const world = await this.world(context, declaration)
+    const world = await this.world(context, { declaration, prune })
     const simulated = traceSimulated(world, request)
     if (mode === 'simulated' || onlySimulated) return simulated
     const seen = await this.#withAgents(context, world, (agentOf) => traceLive(world, request, agentOf))
@@ -69,12 +75,12 @@ export class TraceService {
 
   async reachability(
     context: Context,
-    { vpc, declaration, ...probe }: Probe & { vpc: string; declaration?: string | undefined },
+    { vpc, declaration, prune, ...probe }: Probe & { vpc: string } & Planned,
   ): Promise<ReachabilityDoc> {
     await this.#services.live.refresh(context, refreshMs)
     const now = reachabilityOf(await this.world(context), vpc, probe)
     if (declaration === undefined) return { ...now, plan: null }
-    const then = reachabilityOf(await this.world(context, declaration), vpc, probe)
+    const then = reachabilityOf(await this.world(context, { declaration, prune }), vpc, probe)
     return { ...now, plan: reachabilityChanges(now, then, maxNamedPairs) }
   }
 
@@ -110,7 +116,7 @@ export class TraceService {
   }
 
   /** What is known, with the plan of a declaration on top of it where there is one. */
-  async world(context: Context, declaration?: string): Promise<World> {
+  async world(context: Context, { declaration, prune }: Planned = { prune: false }): Promise<World> {
     const { inventory, live, network, views } = this.#services
     const sources = await live.sources(context.name)
     const kinds: EntityKind[] = ['cluster', 'host', 'nic', 'neighbour', 'forwarding']
@@ -122,7 +128,7 @@ export class TraceService {
     const planned =
       declaration === undefined
         ? known.network
-        : planNetwork(known.network, parseDeclaration(declaration), { hosts: [...hostStates.keys()], prune: false }).next
+        : planNetwork(known.network, parseDeclaration(declaration), { hosts: [...hostStates.keys()], prune }).next
     return buildWorld({ network: planned, entities, hostStates, heard, revision: declaration === undefined ? known.revision : null })
   }
 }

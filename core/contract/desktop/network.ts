@@ -8,6 +8,9 @@ import { procedure } from '../base.ts'
 /** A declaration of the virtual network in YAML. */
 const declaration = z.object({ declaration: z.string().max(640 * 1024), prune: z.boolean().default(false) })
 
+/** The same where there may be none. */
+const planned = { declaration: declaration.shape.declaration.optional(), prune: declaration.shape.prune }
+
 /** `plan -f FILE --json`. `revision`: of the network that it starts from; `offline`: that is the one this laptop saw last. */
 export const networkPlanSchema = z.object({ revision: z.number().int(), offline: z.boolean(), changes: z.array(networkChangeSchema) })
 export type NetworkPlanDoc = z.infer<typeof networkPlanSchema>
@@ -59,9 +62,9 @@ export const networkContract = {
   failover: procedure.input(z.object({ host: nameSchema })).output(failoverSchema),
   /** What the switches of all hosts, or of one, have dropped; of a host that does not answer, why. */
   drops: procedure.input(z.object({ host: nameSchema.optional() })).output(z.object({ hosts: z.array(hostDropsSchema) })),
-  /** Where a packet goes, and why it goes no further. `declaration`: on that plan, as if it were applied (simulated only). */
+  /** Where a packet goes, and why it goes no further. `declaration`: on that plan, as if it were applied with `prune` or without (simulated only). */
   trace: procedure
-    .input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), declaration: z.string().optional() }))
+    .input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), ...planned }))
     .output(traceResultSchema),
   /** All pairs of a VPC's ports, simulated, and with `declaration` the difference that it would make. */
   reachability: procedure
@@ -70,7 +73,7 @@ export const networkContract = {
         vpc: nameSchema,
         proto: traceRequestSchema.shape.proto,
         dport: traceRequestSchema.shape.dport,
-        declaration: z.string().optional(),
+        ...planned,
       }),
     )
     .output(reachabilitySchema),

@@ -53,8 +53,8 @@ function protocol(call: Call): string | number | undefined {
 }
 
 /** The declaration that `-f` names; nothing without it. */
-function planned(call: Call): { declaration?: string } {
-  return option(call, 'file') === undefined ? {} : { declaration: readDeclaration(call) }
+function planned(call: Call): { declaration?: string; prune?: boolean } {
+  return option(call, 'file') === undefined ? {} : { declaration: readDeclaration(call), prune: flag(call, 'prune') }
 }
 
 /** Pairs by the reason why they do not reach each other. */

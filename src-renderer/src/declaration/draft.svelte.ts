@@ -60,6 +60,8 @@ class Draft {
   #from = ''
 
   late = $derived(this.#planned?.text !== this.text || this.#planned.prune !== this.prune)
+  /** What the desktop is asked about it. */
+  declared = $derived({ declaration: this.text, prune: this.prune && this.scope === 'whole' })
   dirty = $derived(this.begun && this.text !== this.#from)
 
   /** All of the network as it is. */
@@ -129,7 +131,7 @@ class Draft {
 
   /** Asks for the plan of what is written, after a pause. The body of an effect. */
   planSoon(): () => void {
-    const asked = { text: this.text, prune: this.prune && this.scope === 'whole' }
+    const asked = { text: this.text, prune: this.declared.prune }
     const timer = setTimeout(() => void this.#ask(asked), this.#planned === null ? 0 : quietMs)
     return () => clearTimeout(timer)
   }

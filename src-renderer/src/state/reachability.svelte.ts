@@ -12,10 +12,13 @@ import { virtual } from './virtual.svelte.ts'
 /** How long after something changed it is asked for, in ms. */
 const quietMs = 200
 
+type Declared = (typeof draft)['declared']
+
 interface Asked {
   vpc: string
   probe: Probe
-  declaration: string | null
+  /** The draft, where its difference is asked for. */
+  declared: Declared | null
 }
 
 /** Who reaches whom in a VPC, as it was computed last. The address says which VPC and what is asked. */
@@ -32,8 +35,8 @@ class Reachability {
   )
   vpc = $derived(this.vpcs.find((name) => name === navigation.place.reach?.vpc) ?? this.vpcs[0] ?? '')
   probe: Probe = $derived(parseProbe(navigation.place.reach?.probe))
-  /** Whether there is a draft whose difference can be shown. Deleting what it does not name cannot be computed. */
-  canPlan = $derived(draft.begun && !draft.late && (draft.plan?.changes.length ?? 0) > 0 && !(draft.prune && draft.scope === 'whole'))
+  /** Whether there is a draft whose difference can be shown. */
+  canPlan = $derived(draft.begun && !draft.late && (draft.plan?.changes.length ?? 0) > 0)
   onPlan = $derived(this.wantsPlan && this.canPlan)
   // States are worked out anew each second: nothing is asked again unless one is another.
   #statesKey = $derived(app.status.hosts.map(({ name, state }) => `${name} ${state}`).join())
@@ -44,7 +47,7 @@ class Reachability {
 
   /** Asks, after a pause, whenever what is asked or what it depends on is another. The body of an effect. */
   follow(): (() => void) | undefined {
-    const asked: Asked = { vpc: this.vpc, probe: this.probe, declaration: this.onPlan ? draft.text : null }
+    const asked: Asked = { vpc: this.vpc, probe: this.probe, declared: this.onPlan ? draft.declared : null }
     // Hosts that fail and networks that change answer otherwise.
     void virtual.view.revision
     void this.#statesKey
@@ -75,10 +78,10 @@ class Reachability {
   }
 }
 
-/** Asks the desktop. `declaration`: with the difference that it would make. */
-export function reachabilityOf({ vpc, probe, declaration }: Asked, signal?: AbortSignal): Promise<ReachabilityDoc> {
+/** Asks the desktop. `declared`: with the difference that it would make. */
+export function reachabilityOf({ vpc, probe, declared }: Asked, signal?: AbortSignal): Promise<ReachabilityDoc> {
   const { proto, dport } = probe
-  const input = { vpc, proto, ...(dport !== null && { dport }), ...(declaration !== null && { declaration }) }
+  const input = { vpc, proto, ...(dport !== null && { dport }), ...declared }
   return app.client.network.reachability(input, signal ? { signal } : {})
 }
 

@@ -84,15 +84,15 @@ class Traces {
     return this.asked !== null && sameQuery(queryOf(this.asked.form), query)
   }
 
-  /** Asks. `declaration`: on the draft of the network, which is simulated only. */
-  async run(form: TraceForm, declaration: string | null): Promise<void> {
+  /** Asks. `declared`: on the draft of the network, which is simulated only. */
+  async run(form: TraceForm, declared: { declaration: string; prune: boolean } | null): Promise<void> {
     this.stop()
     const running = (this.#running = new AbortController())
-    const asked = { form: { ...form }, onDraft: declaration !== null, atMs: Date.now() }
+    const asked = { form: { ...form }, onDraft: declared !== null, atMs: Date.now() }
     this.running = true
     this.error = null
     try {
-      const input = declaration === null ? inputOf(form) : { ...inputOf(form), mode: 'simulated' as const, declaration }
+      const input = declared === null ? inputOf(form) : { ...inputOf(form), mode: 'simulated' as const, ...declared }
       const result = await app.client.network.trace(input, { signal: running.signal })
       if (running.signal.aborted) return
       this.result = result
