@@ -3,7 +3,8 @@ import { fromHex, ip6At } from '../../core/net/packet/bytes.ts'
 import type { Packet } from '../../core/net/packet/packet.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
 import { markOf, sight, type Mark, type SightedLeg } from '../../core/net/trace/sightings.ts'
-import { requestedFrame, type GuestPort, type Marks } from '../../core/net/trace/packets.ts'
+import type { GuestPort } from '../../core/net/trace/guest-system.ts'
+import { requestedFrame, type Marks } from '../../core/net/trace/packets.ts'
 
 /** What is known of a sent packet, to know it again at any guest. */
 export interface Sent {

@@ -73,10 +73,7 @@ export class TraceService {
     return { ...live, mode: 'both', simulated, live, parted }
   }
 
-  async reachability(
-    context: Context,
-    { vpc, declaration, prune, ...probe }: Probe & { vpc: string } & Planned,
-  ): Promise<ReachabilityDoc> {
+  async reachability(context: Context, { vpc, declaration, prune, ...probe }: Probe & { vpc: string } & Planned): Promise<ReachabilityDoc> {
     await this.#services.live.refresh(context, refreshMs)
     const now = reachabilityOf(await this.world(context), vpc, probe)
     if (declaration === undefined) return { ...now, plan: null }

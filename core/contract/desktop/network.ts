@@ -63,9 +63,7 @@ export const networkContract = {
   /** What the switches of all hosts, or of one, have dropped; of a host that does not answer, why. */
   drops: procedure.input(z.object({ host: nameSchema.optional() })).output(z.object({ hosts: z.array(hostDropsSchema) })),
   /** Where a packet goes, and why it goes no further. `declaration`: on that plan, as if it were applied with `prune` or without (simulated only). */
-  trace: procedure
-    .input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), ...planned }))
-    .output(traceResultSchema),
+  trace: procedure.input(traceRequestSchema.extend({ mode: traceModeSchema.default('both'), ...planned })).output(traceResultSchema),
   /** All pairs of a VPC's ports, simulated, and with `declaration` the difference that it would make. */
   reachability: procedure
     .input(

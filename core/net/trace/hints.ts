@@ -1,4 +1,3 @@
-import type { Acl, VirtualNetwork } from '../../model/network.ts'
 import type { DropReason } from '../../model/trace.ts'
 
 /** What is to be said of a drop. */
@@ -45,26 +44,3 @@ const hints: Record<DropReason, (facts: DropFacts) => string> = {
 export function hintOf(facts: DropFacts): string {
   return hints[facts.reason](facts)
 }
-
-/** What an ACL that lets a packet pass would have to match. */
-export interface Allowance {
-  src: string
-  dst: string
-  proto: Acl['match']['proto']
-  dport?: number | undefined
-}
-
-/** A declaration in YAML that lets what an ACL drops pass: the same target and direction, one priority higher. Null where none can be higher. */
-export function allowAnyway(network: VirtualNetwork, aclName: string, { src, dst, proto, dport }: Allowance): string | null {
-  const acl = network.acls.find(({ name }) => name === aclName)
-  if (!acl || acl.priority >= 10_000) return null
-  const width = src.includes(':') ? 128 : 32
-  const match = [`src: ${quoted(`${src}/${width}`)}`, `dst: ${quoted(`${dst}/${width}`)}`]
-  if (proto !== undefined) match.push(`proto: ${proto}`)
-  if (dport !== undefined) match.push(`dport: ${dport}`)
-  const target = acl.port === undefined ? `network: ${acl.network}` : `port: ${acl.port}`
-  const name = `allow-past-${aclName}`.slice(0, 63).replace(/-$/, '')
-  return `acls:\n  - {name: ${name}, ${target}, direction: ${acl.direction}, priority: ${acl.priority + 1}, match: {${match.join(', ')}}, action: allow}\n`
-}
-
-const quoted = (text: string): string => (text.includes(':') ? `"${text}"` : text)

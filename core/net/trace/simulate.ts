@@ -1,32 +1,20 @@
 import { HoldfastError } from '../../errors.ts'
 import type { TraceDrop, TraceHop, TraceRequest, TraceResult } from '../../model/trace.ts'
 import type { DropReason } from '../../model/trace.ts'
-import { cidrHasIp, parseCidr, parseIp } from '../address.ts'
+import { parseIp } from '../address.ts'
 import { answerError } from '../compile/error-answer.ts'
 import { switchPorts } from '../compile/tables.ts'
 import { StatefulConntrack } from '../openflow/conntrack.ts'
 import { runPipeline, type Output, type Tunnel } from '../openflow/pipeline.ts'
 import type { Step } from '../openflow/step.ts'
-import { broadcastMac, groupMac } from '../packet/compose.ts'
 import { parseFrame } from '../packet/parse.ts'
 import type { Packet } from '../packet/packet.ts'
-import { allowAnyway, hintOf } from './hints.ts'
 import { isHostSender, traceFromHost } from './from-host.ts'
+import { addressLike, answerTo, askedFor, groupOf, questionFor, routesFor, solicitedAnswer, solicitedBy, type GuestPort } from './guest-system.ts'
+import { hintOf } from './hints.ts'
 import { explainSteps, HopList } from './hops.ts'
-import {
-  addressLike,
-  answerTo,
-  askedFor,
-  describe,
-  givenFrame,
-  questionFor,
-  requestedFrame,
-  simulatedMarks,
-  solicitedAnswer,
-  solicitedBy,
-  type GuestPort,
-  type Marks,
-} from './packets.ts'
+import { describe, givenFrame, requestedFrame, simulatedMarks, type Marks } from './packets.ts'
+import { remedyOf } from './remedy.ts'
 import { passUnderlay } from './underlay.ts'
 import { unknownHost, type Connections, type World } from './world.ts'
 
@@ -370,34 +358,16 @@ class Simulation {
   }
 
   #dropped(drop: TraceDrop): TraceResult {
-    const remedy = this.#remedy(drop)
+    const packet = this.frame && parseFrame(this.frame)
+    const remedy = packet && remedyOf(this.#world.index.input.network, drop, packet, this.#hops.leg)
     return {
       verdict: 'dropped',
       mode: 'simulated',
       hops: this.#hops.hops,
-      drop: { ...drop, ...(remedy !== null && { remedy }) },
+      drop: { ...drop, ...(remedy && { remedy }) },
       limit: null,
       rttMs: null,
     }
-  }
-
-  /** A declaration that would let the packet pass, where one object alone decides. */
-  #remedy({ reason, object }: TraceDrop): string | null {
-    if (reason !== 'acl' || !object) return null
-    const { proto, dport, from, to } = this.#request
-    const sender = this.#world.index.ports.get(from)!
-    const target = this.#world.index.ports.get(to)
-    const dst = target ? target.ip : to
-    const src = this.#request.sourceIp ?? addressLike(sender, dst)
-    if (src === undefined) return null
-    const [a, b] = this.#hops.leg === 'forward' ? [src, dst] : [dst, src]
-    const matched = proto === 'icmp' && dst.includes(':') ? 'icmp6' : proto === 'arp' ? undefined : proto
-    return allowAnyway(this.#world.index.input.network, object.slice('acl/'.length), {
-      src: a,
-      dst: b,
-      proto: matched,
-      dport: this.#hops.leg === 'forward' ? dport : undefined,
-    })
   }
 }
 
@@ -413,15 +383,4 @@ function rankOf(ending: Ending): number {
 
 function isMany(mac: string): boolean {
   return (parseInt(mac.slice(0, 2), 16) & 1) === 1
-}
-
-/** The MAC of a multicast or broadcast address, the subnet's own included; null for an address of one system. */
-function groupOf({ network }: GuestPort, ip: string): string | null {
-  const last = ip.includes(':') ? null : parseCidr(network.subnet)!.last
-  return last !== null && parseIp(ip)!.value === last ? broadcastMac : groupMac(ip)
-}
-
-/** Whether a guest forwards for an address, by what its port may send. */
-function routesFor({ port }: GuestPort, ip: string): boolean {
-  return port.allow.some((cidr) => cidrHasIp(parseCidr(cidr)!, parseIp(ip)!))
 }
