@@ -11,6 +11,7 @@ import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { FlowCompiler } from './flow-compiler.ts'
+import { AclLog, aclLogPeriodMs } from './acl-log.ts'
 import { Guests } from './guests.ts'
 import { deviceOf, guestsOf, pluggedPorts, portsDown } from './local-ports.ts'
 import type { Takeover } from './switch/keeper-status.ts'
@@ -50,6 +51,7 @@ export class Forwarder {
   readonly #guests: Guests
   readonly #compiler: FlowCompiler
   readonly switch: VirtualSwitch
+  readonly #aclLog: AclLog
   #wanted: Wanted | null = null
   #dirty = false
   /** Whether the next pass compares what is in place, too, instead of trusting that nobody has touched it. */
@@ -76,6 +78,8 @@ export class Forwarder {
     this.#compiler = new FlowCompiler(options.config.host)
     const extension = import.meta.filename.endsWith('.ts') ? 'keeper/main.ts' : 'keeper.mjs'
     this.switch = new VirtualSwitch({ run: paths.run, log: paths.log, keeperProgram: join(import.meta.dirname, extension) })
+    const { env, logger, events, config } = options
+    this.#aclLog = new AclLog({ virtualSwitch: this.switch, events, env, logger, host: config.host })
   }
 
   /** Why nothing is in place; null when something is. */
@@ -97,6 +101,9 @@ export class Forwarder {
         },
         (cause) => logger.error('the keeper of the switch could not be started', { cause }),
       ),
+      env.every(aclLogPeriodMs, () => {
+        if (this.#last && this.#wanted) void this.#aclLog.look(this.#wanted.network)
+      }),
       env.every(carrierPeriodMs, () => {
         if (!this.#last || !this.#wanted) return
         if (portsText(this.#pluggedPorts(this.#wanted)) !== this.#plugged) this.look()

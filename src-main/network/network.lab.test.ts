@@ -23,7 +23,7 @@ networks:
 routers:
   - {name: shop, vpc: shop, networks: [web, db]}
 acls:
-  - {name: no-ssh, network: db, direction: in, priority: 100, match: {proto: tcp, dport: 22}, action: drop}
+  - {name: no-ssh, network: db, direction: in, priority: 100, match: {proto: tcp, dport: 22}, action: drop, log: true}
 ports:
   - {name: web-1, network: web, ip: 10.20.1.11, ip6: "fd00:1::11", host: h1, attach: {kind: netns}}
   - {name: web-2, network: web, ip: 10.20.1.12, ip6: "fd00:1::12", host: h2, attach: {kind: netns}}
@@ -233,6 +233,15 @@ it('goes on forwarding while the module that put it there is killed and starts a
   const received = Number(/(\d+) received/.exec((await pinging).stdout)?.[1])
   expect(received).toBeGreaterThan(1485)
   await expect.poll(async () => (await inside('h1', 'pgrep', '-f', 'network.mjs')).stdout.trim(), { timeout: 60_000 }).not.toBe('')
+})
+
+it('has told as an event what an ACL that logs dropped', async () => {
+  const told = async () => (await services.desktop.inventory.list({ kind: 'events' })).items.filter(({ type }) => type === 'acl-decided')
+  await expect
+    .poll(told, { timeout: 60_000 })
+    .toEqual(
+      expect.arrayContaining([expect.objectContaining({ message: expect.stringMatching(/^ACL no-ssh dropped \d+ packets? on h2$/) as string })]),
+    )
 })
 
 it('deletes what is not declared any more, only when told to', async () => {
