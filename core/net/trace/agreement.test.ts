@@ -54,3 +54,14 @@ describe('a packet that earns an ICMP error', () => {
     expect(refusal(shop.replace('ports:\n', deaf))).toBe('dropped')
   })
 })
+
+it.each([
+  [1404, 'delivered'],
+  [1405, 'dropped'],
+])('a packet of %i bytes, in a tunnel to a NIC that takes 1,450, is %s: a NIC has room for a VLAN tag', (sizeBytes, verdict) => {
+  const world = testWorld(shop)
+  const hosts = new Map([...world.hosts].map(([name, host]) => [name, name === 'h2' ? { ...host, nic: { ...host.nic!, mtuBytes: 1450 } } : host]))
+  const result = trace({ from: 'web-1', to: 'web-2', proto: 'udp', sizeBytes }, { ...world, hosts })
+  expect(result.verdict).toBe(verdict)
+  if (verdict === 'dropped') expect(result.drop).toMatchObject({ reason: 'mtu', object: 'nic/h2/tenant' })
+})

@@ -15,6 +15,9 @@ export interface TunnelPassage {
   frameBytes: number
 }
 
+/** IEEE 802.1Q. */
+const vlanTagBytes = 4
+
 /** What stops a packet on the underlay. */
 export type Stop = { host: string; device: string; reason: DropReason; object: string | null }
 
@@ -78,8 +81,8 @@ export function passWire(world: World, { from, to, bytes, inside }: WirePassage,
   const silent = silentLink(world, from, to)
   if (silent) return silent
   hops.add({ kind: 'physical', host: to, device: farNic, in: far.cable?.port ?? null, out: inside, action: 'received', detail })
-  // What is larger than the NIC takes is not taken in.
-  return far.nic && bytes > far.nic.mtuBytes ? { host: to, device: farNic, reason: 'mtu', object: `nic/${to}/${farNic}` } : null
+  // What is larger than the NIC takes is not taken in; there is room for a VLAN tag, though, which is not looked for (Linux, __is_skb_forwardable).
+  return far.nic && bytes > far.nic.mtuBytes + vlanTagBytes ? { host: to, device: farNic, reason: 'mtu', object: `nic/${to}/${farNic}` } : null
 }
 
 /**
