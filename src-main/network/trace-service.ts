@@ -47,6 +47,8 @@ interface Planned {
 /** Packet traces from what this laptop knows, and live ones on the hosts. */
 export class TraceService {
   readonly #services: TraceServices
+  /** The last world of each context as it is, without a plan. */
+  readonly #worlds = new Map<string, World>()
 
   constructor(services: TraceServices) {
     this.#services = services
@@ -126,7 +128,11 @@ export class TraceService {
       declaration === undefined
         ? known.network
         : planNetwork(known.network, parseDeclaration(declaration), { hosts: [...hostStates.keys()], prune }).next
-    return buildWorld({ network: planned, entities, hostStates, heard, revision: declaration === undefined ? known.revision : null })
+    const previous = this.#worlds.get(context.name)
+    const revision = declaration === undefined ? known.revision : null
+    const world = buildWorld({ network: planned, entities, hostStates, heard, revision, previous })
+    if (declaration === undefined) this.#worlds.set(context.name, world)
+    return world
   }
 }
 

@@ -3,7 +3,8 @@ import type { LiveState, Plane } from '../../model/common.ts'
 import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
 import { compileHost } from '../compile/compile.ts'
 import { FlowOwners } from '../compile/cookie.ts'
-import { indexNetwork } from '../compile/view.ts'
+import { indexNetwork, type CompileInput } from '../compile/view.ts'
+import { sameJson } from '../../sync/same-json.ts'
 import { FlowTables } from '../openflow/tables.ts'
 import type { HostState, World } from './world.ts'
 
@@ -17,6 +18,8 @@ export interface WorldInput {
   heard?: readonly { name: string; planes: Readonly<Partial<Record<Plane, Readonly<Record<string, LiveState>>>>> }[]
   /** Of the network; null, or not said: it is a plan. */
   revision?: number | null
+  /** An earlier world: where the network and the hosts' tunnel ends are still the same, what was compiled for it is not compiled again. */
+  previous?: World | undefined
 }
 
 /** The MAC at which a host's tunnels end where OVS forwards in user space: made of the address, so that everybody knows it. */
@@ -25,7 +28,7 @@ export function tunnelMacOf(ip: string): string {
 }
 
 /** What a simulated trace goes by, from what a laptop knows. Flows of a host are compiled when the first trace passes it. */
-export function buildWorld({ network, entities, hostStates, heard = [], revision = null }: WorldInput): World {
+export function buildWorld({ network, entities, hostStates, heard = [], revision = null, previous }: WorldInput): World {
   const known = new Map<
     string,
     { host?: EntityDocs['host']; forwarding?: EntityDocs['forwarding']; nics: EntityDocs['nic'][]; neighbours: EntityDocs['neighbour'][] }
@@ -61,19 +64,26 @@ export function buildWorld({ network, entities, hostStates, heard = [], revision
       revision: forwarding?.revision ?? null,
     })
   }
-  const index = indexNetwork({ network, hosts: ends })
+  const input = { network, hosts: ends }
+  return { ...(previous && sameInput(previous.index.input, input) ? previous : compiled(input)), hosts, revision }
+}
+
+function compiled(input: CompileInput): Pick<World, 'index' | 'owners' | 'tablesOf'> {
+  const index = indexNetwork(input)
   const tables = new Map<string, FlowTables>()
   return {
     index,
-    owners: new FlowOwners(network),
-    hosts,
-    revision,
+    owners: new FlowOwners(input.network),
     tablesOf(host) {
       const made = tables.get(host) ?? new FlowTables(compileHost(index, host))
       tables.set(host, made)
       return made
     },
   }
+}
+
+function sameInput(a: CompileInput, b: CompileInput): boolean {
+  return sameJson(a.network, b.network) && sameJson([...a.hosts], [...b.hosts])
 }
 
 /** The NIC that carries tunnels: of this name, or of the plane where no name is known. Null: nothing is known of the host's NICs. */

@@ -333,6 +333,7 @@ export const enNetwork = {
     objects: 'Made from',
     noObjects: 'No declared object is behind it',
     flows: 'Flows it met',
+    explanation: 'What the switch itself says (ofproto/trace)',
     matches: 'if',
     does: 'then',
     madeFrom: 'from',

@@ -324,6 +324,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     objects: '来源对象',
     noObjects: '没有对应的声明对象',
     flows: '命中的流表项',
+    explanation: '交换机自身的说明（ofproto/trace）',
     matches: '匹配',
     does: '动作',
     madeFrom: '来自',
