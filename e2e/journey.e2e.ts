@@ -254,6 +254,8 @@ describe('on a lab that npm start brought up', () => {
   test.each(screens)('the screen at /lab%s has nothing that axe objects to, in both themes', async (screen) => {
     await show(screen)
     await page.locator('main').waitFor()
+    // What is being worked out anew is pale until it is there.
+    await expect.poll(() => page.locator('[aria-busy=true]').count(), { timeout: 30_000 }).toBe(0)
     await picture(screen.split(/[/?]/)[1] || 'overview')
     await expectNoViolations('dark')
     // Themes differ in colours alone.

@@ -77,9 +77,22 @@ export class Desired implements Disposable {
       if (changes.length === 0) return { revision: at, changes }
       const put = { put: networkKeys.desired, value: await encodeNetwork(next) }
       const { done, revision } = await this.#options.store.change([{ key: networkKeys.desired, revision: at }], [put])
-      if (done) return { revision, changes }
+      if (done) {
+        this.#wrote(next, revision)
+        return { revision, changes }
+      }
     }
     throw new HoldfastError('busy', 'The virtual network is being changed by others all the time', 'Try again.')
+  }
+
+  /** What this process has written counts from now on; the store's news of it comes later. */
+  #wrote(network: VirtualNetwork, revision: number): void {
+    if (revision <= this.#revision) return
+    this.#network = network
+    this.#revision = revision
+    this.unreadable = null
+    for (const end of [...this.#waiting]) end()
+    this.#options.onChange()
   }
 
   /** The network as it is stored now. What was seen of it already is not read again. */
@@ -133,6 +146,8 @@ export class Desired implements Disposable {
   }
 
   async #sawNetwork(value: unknown, revision: number): Promise<void> {
+    // Written by this process.
+    if (value !== null && revision === this.#revision && this.unreadable === null) return
     try {
       this.#network = value === null ? emptyVirtualNetwork : await decodeNetwork(value)
       this.#revision = revision
