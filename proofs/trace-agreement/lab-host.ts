@@ -1,29 +1,12 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import type { ChildProcessByStdio } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { build } from 'esbuild'
+import { bundlePrograms, programsDirectory, putPrograms, spawnInHost, type HostProgram } from '../../lab/host-programs.ts'
 import type { HostCommand } from './host-commands.ts'
 
-const repository = join(import.meta.dirname, '../..')
-const directory = '/opt/holdfast-proof'
-
 /** The bundle of fixtures/host.ts. */
-export async function bundleHostProgram(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    absWorkingDir: repository,
-    entryPoints: ['proofs/trace-agreement/fixtures/host.ts'],
-    write: false,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    supported: { using: true },
-    external: ['koffi'],
-    banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
-  })
-  return outputFiles[0]!.contents
+export function bundleHostProgram(): Promise<HostProgram[]> {
+  return bundlePrograms({ host: 'proofs/trace-agreement/fixtures/host.ts' })
 }
 
 /** A lab host that runs fixtures/host.ts. */
@@ -32,18 +15,9 @@ export class LabHost implements Disposable {
   readonly #answers: AsyncIterator<string>
 
   /** `pid`: process 1 of the host. */
-  constructor(pid: number, program: Uint8Array) {
-    const root = `/proc/${pid}/root${directory}`
-    mkdirSync(root, { recursive: true })
-    copyFileSync(process.execPath, join(root, 'node'))
-    for (const part of ['koffi', `@koromix/koffi-linux-${process.arch}`])
-      cpSync(join(repository, 'node_modules', part), join(root, 'node_modules', part), { recursive: true })
-    writeFileSync(join(root, 'host.mjs'), program)
-    const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-    this.#child = spawn('nsenter', [`--target=${pid}`, ...namespaces, '--', `${directory}/node`, `${directory}/host.mjs`], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-    })
+  constructor(pid: number, programs: readonly HostProgram[]) {
+    putPrograms(pid, programs)
+    this.#child = spawnInHost(pid, [`${programsDirectory}/node`, `${programsDirectory}/host.mjs`])
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 

@@ -25,12 +25,12 @@ export class Rig implements AsyncDisposable {
     const name = `ta${process.pid}`
     try {
       const lab = await labUp({ name, hosts: 3 })
-      const program = await bundleHostProgram()
+      const programs = await bundleHostProgram()
       const state = (await readState(name))!
       const ends: Ends = new Map(
         lab.hosts.map((host) => [host.name, { ip: host.addresses.tenant!, mac: tunnelMacOf(host.addresses.tenant!), prefixLength: 24 }]),
       )
-      const hosts = new Map(lab.hosts.map((host) => [host.name, new LabHost(state.hosts[host.name]!.init!.pid, program)]))
+      const hosts = new Map(lab.hosts.map((host) => [host.name, new LabHost(state.hosts[host.name]!.init!.pid, programs)]))
       const numbers = Array.from({ length: maxPorts }, (_, index) => firstPortNumber + index)
       for (const [host, one] of hosts) {
         const peers = [...ends].filter(([peer]) => peer !== host).map(([, { ip, mac }]) => ({ ip, mac }))

@@ -1,24 +1,21 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sendError, answerMac } from '../../../core/net/compile/errors.ts'
 import type { Flow } from '../../../core/net/openflow/flow.ts'
 import { labCapture, labDown, labUp, type LabDescription } from '../../../lab/lab.ts'
+import { bundlePrograms, programsDirectory, putPrograms, spawnInHost } from '../../../lab/host-programs.ts'
 import { readState } from '../../../lab/state.ts'
 import type { DesiredSwitch } from './desired-switch.ts'
 import type { KeeperStatus, Takeover } from './keeper-status.ts'
 import type { Converged, Drift } from './ovs-instance.ts'
 
 const name = `v${process.pid}`
-const repository = join(import.meta.dirname, '../../..')
 const hosts = ['h1', 'h2'] as const
 type Host = (typeof hosts)[number]
-const directory = '/opt/holdfast-test'
 let lab: LabDescription
 const pids = {} as Record<Host, number>
 
@@ -27,33 +24,14 @@ const inGuest = (host: Host, command: string) => inside(host, `ip netns exec gue
 
 beforeAll(async () => {
   lab = await labUp({ name, hosts: 2 })
-  const bundles = await build({
-    absWorkingDir: repository,
-    entryPoints: [
-      { in: 'agent/network/keeper/main.ts', out: 'keeper' },
-      { in: 'agent/network/switch/fixtures/switch-in-host.ts', out: 'switch-in-host' },
-      { in: 'agent/network/switch/fixtures/numbered-packets-in-guest.ts', out: 'numbered-packets' },
-    ],
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    write: false,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    supported: { using: true },
-    external: ['koffi'],
-    banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  const programs = await bundlePrograms({
+    'keeper': 'agent/network/keeper/main.ts',
+    'switch-in-host': 'agent/network/switch/fixtures/switch-in-host.ts',
+    'numbered-packets': 'agent/network/switch/fixtures/numbered-packets-in-guest.ts',
   })
   for (const [index, host] of hosts.entries()) {
     pids[host] = (await readState(name))!.hosts[host]!.init!.pid
-    const root = `/proc/${pids[host]}/root`
-    mkdirSync(join(root, directory), { recursive: true })
-    copyFileSync(process.execPath, join(root, directory, 'node'))
-    for (const part of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
-      cpSync(join(repository, 'node_modules', part), join(root, directory, 'node_modules', part), { recursive: true })
-    }
-    for (const { path, contents } of bundles.outputFiles) writeFileSync(join(root, path), contents)
+    putPrograms(pids[host], programs)
     // A guest on port 300, as a module would make it, which knows where 10.20.1.1 is.
     const lines = [
       'ip netns add guest',
@@ -78,7 +56,7 @@ class InHost implements Disposable {
   readonly #answers: AsyncIterator<string>
 
   constructor(host: Host) {
-    this.#child = enter(host, `exec ${directory}/node ${directory}/switch-in-host.mjs ${directory}/keeper.mjs`)
+    this.#child = enter(host, `exec ${programsDirectory}/node ${programsDirectory}/switch-in-host.mjs ${programsDirectory}/keeper.mjs`)
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
@@ -95,13 +73,7 @@ class InHost implements Disposable {
 }
 
 /** Starts a shell in a host with pipes for stdin and stdout. */
-function enter(host: Host, script: string): ChildProcessByStdio<Writable, Readable, null> {
-  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-  return spawn('nsenter', [`--target=${pids[host]}`, ...namespaces, '--', 'sh', '-c', script], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-  })
-}
+const enter = (host: Host, script: string) => spawnInHost(pids[host], ['sh', '-c', script])
 
 const macOf = (ip: string) =>
   `0a:58:${ip
@@ -164,10 +136,10 @@ const settled = (host: Host) =>
 
 /** Sends a packet each millisecond from guest to guest while something happens. */
 async function whileSending(count: number, act: () => Promise<unknown>): Promise<{ lost: number; repeated: number }> {
-  const receiver = enter('h2', `exec ip netns exec guest ${directory}/node ${directory}/numbered-packets.mjs receive`)
+  const receiver = enter('h2', `exec ip netns exec guest ${programsDirectory}/node ${programsDirectory}/numbered-packets.mjs receive`)
   const lines = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]()
   expect((await lines.next()).value).toBe('ready')
-  const sent = inGuest('h1', `${directory}/node ${directory}/numbered-packets.mjs send 10.20.1.12 ${count}`)
+  const sent = inGuest('h1', `${programsDirectory}/node ${programsDirectory}/numbered-packets.mjs send 10.20.1.12 ${count}`)
   await sleep(200)
   await act()
   await sent
