@@ -162,6 +162,11 @@ export class DummySwitch {
     await this.#control.call('version')
   }
 
+  /** Whether its daemons live. */
+  get running(): boolean {
+    return this.#children.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+  }
+
   async stop(): Promise<void> {
     this.#control?.close()
     for (const capture of [...this.#captures.values(), this.#marks]) capture?.close()
