@@ -127,7 +127,7 @@ export class Desired implements Disposable {
   async #sawAll(items: readonly StoredKey[]): Promise<void> {
     this.#ends.clear()
     this.#placed.clear()
-    if (!items.some(({ key }) => key === networkKeys.desired)) await this.#sawNetwork(null, 0)
+    if (!items.some(({ key }) => key === networkKeys.desired)) await this.#sawNetwork(null, 0, true)
     this.ready = true
     await this.#saw(items, true)
   }
@@ -135,7 +135,7 @@ export class Desired implements Disposable {
   async #saw(items: readonly { key: string; value: unknown; revision: number }[], first = false): Promise<void> {
     let ours = first
     for (const { key, value, revision } of items) {
-      if (key === networkKeys.desired) await this.#sawNetwork(value, revision)
+      if (key === networkKeys.desired) await this.#sawNetwork(value, revision, first)
       else if (key.startsWith(networkKeys.ends)) keep(this.#ends, key.slice(networkKeys.ends.length), endDocSchema.safeParse(value).data)
       else if (key.startsWith(networkKeys.placedAll))
         keep(this.#placed, key.slice(networkKeys.placedAll.length), placedDocSchema.safeParse(value).data)
@@ -145,9 +145,11 @@ export class Desired implements Disposable {
     if (ours) this.#options.onChange()
   }
 
-  async #sawNetwork(value: unknown, revision: number): Promise<void> {
-    // Written by this process.
-    if (value !== null && revision === this.#revision && this.unreadable === null) return
+  /** `first`: all of the store was read anew, which may have been restored to an earlier state. */
+  async #sawNetwork(value: unknown, revision: number, first: boolean): Promise<void> {
+    // News of what this process has written already, or of what was before that, take nothing back.
+    const known = first ? revision === this.#revision : revision <= this.#revision
+    if (value !== null && known && this.unreadable === null) return
     try {
       this.#network = value === null ? emptyVirtualNetwork : await decodeNetwork(value)
       this.#revision = revision

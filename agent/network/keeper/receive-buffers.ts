@@ -57,8 +57,9 @@ interface Libc {
 let loaded: Libc | undefined
 
 function libc(): Libc {
+  if (loaded) return loaded
   const library = koffi.load(null)
-  loaded ??= {
+  loaded = {
     syscall: library.func('long syscall(long, long, long, long)'),
     getsockopt: library.func('int getsockopt(int, int, int, _Out_ void *, _Inout_ void *)'),
     setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),

@@ -44,7 +44,6 @@ export const enReachability = {
     by: 'Asked',
     trace: 'Trace this pair',
     shows: 'Show the matrix',
-    withoutPrune: 'What it would delete is not part of this computation.',
     reason: {
       'acl': 'an ACL',
       'no-route': 'no route',

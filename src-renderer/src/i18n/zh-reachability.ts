@@ -45,7 +45,6 @@ export const zhReachability: Pick<Messages, 'reach'> = {
     by: '数据包',
     trace: '追踪这一对',
     shows: '查看互通矩阵',
-    withoutPrune: '将被删除的对象不在推算之内。',
     reason: {
       'acl': 'ACL 规则',
       'no-route': '没有路由',
