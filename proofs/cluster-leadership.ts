@@ -26,11 +26,9 @@ export default {
       counts.longestVacancyMs = Math.max(counts.longestVacancyMs, Math.round(result.longestVacancyMs))
       virtualSeconds += result.virtualSeconds
       if (result.violations.length > 0) throw new Error(`Schedule with seed ${seed + round}: ${result.violations.slice(0, 5).join('; ')}`)
-      if (round % 50 === 49) {
-        log(`${round + 1} of ${rounds} schedules, ${counts.leaderships} leaderships`)
-        // Lets the terminal and a Ctrl-C through.
-        await new Promise((resolve) => setImmediate(resolve))
-      }
+      if (round % 500 === 499) log(`${round + 1} of ${rounds} schedules, ${counts.leaderships} leaderships`)
+      // Lets the terminal and a Ctrl-C through.
+      if (round % 50 === 49) await new Promise((resolve) => setImmediate(resolve))
     }
     for (const { what, timings } of broken) {
       let tried = 0

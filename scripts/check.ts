@@ -33,7 +33,7 @@ function run(argv: string[]): Promise<{ code: number; output: string }> {
   })
 }
 
-let failed = 0
+const failures: string[] = []
 const queue = [...steps]
 
 async function worker(): Promise<void> {
@@ -43,12 +43,12 @@ async function worker(): Promise<void> {
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
     console.log(`${code === 0 ? 'ok  ' : 'FAIL'}  ${step.name.padEnd(36)} ${seconds.padStart(6)} s`)
     if (code === 0) continue
-    failed++
+    failures.push(`${step.name}: said above; again: npm run check`)
     console.log(output.trimEnd().replace(/^/gm, '      '))
   }
 }
 
 await Promise.all([worker(), worker()])
 const countsFile = process.env.HOLDFAST_COUNTS
-if (countsFile) writeFileSync(countsFile, JSON.stringify({ passed: steps.length - failed, failed, skips: [] } satisfies Counts))
-process.exitCode = failed > 0 ? 1 : 0
+if (countsFile) writeFileSync(countsFile, JSON.stringify({ passed: steps.length - failures.length, failures, skips: [] } satisfies Counts))
+process.exitCode = failures.length > 0 ? 1 : 0

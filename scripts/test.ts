@@ -1,11 +1,13 @@
 /**
  * `npm test`: everything that is claimed, proven, from a fresh clone: checks, unit tests, tests on the lab's hosts, a small version of each
- * proof, journeys in a browser. `npm test -- STAGE…` runs some of the stages. The last line counts; each skip stands above it with its reason.
+ * proof, journeys in a browser. `npm test -- STAGE…` runs some of the stages. The last line counts; each skip and each failure
+ * stands above it with its reason.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { ensureBaseLayer } from '../lab/base.ts'
 import { proofs } from '../proofs/index.ts'
 import { buildScreens } from './build.ts'
 import type { Counts } from './counts-reporter.ts'
@@ -19,7 +21,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'holdfast-test-'))
 let running: ChildProcess | null = null
 let interrupted = false
 
-const none = (): Counts => ({ passed: 0, failed: 0, skips: [] })
+const none = (): Counts => ({ passed: 0, failures: [], skips: [] })
 
 /** Runs one of our own programs and reads the counts that it leaves behind; a program that leaves none failed as a whole. */
 async function runCounted(name: string, argv: string[]): Promise<Counts> {
@@ -35,7 +37,7 @@ async function runCounted(name: string, argv: string[]): Promise<Counts> {
   const code = await new Promise((resolve) => child.on('close', resolve))
   running = null
   const counts: Counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none()
-  if (code !== 0 && counts.failed === 0) counts.failed++
+  if (code !== 0 && counts.failures.length === 0) counts.failures.push(`${name}: ended with exit status ${String(code)}`)
   return counts
 }
 
@@ -71,8 +73,9 @@ async function smallProofs(): Promise<Counts> {
     const outcome = await prove(proof, 'small', newSeed())
     if (!outcome.error) counts.passed++
     else {
-      counts.failed++
-      console.log(`  again: ${commandOf(proof, outcome.seed, 'small')}`)
+      const again = commandOf(proof, outcome.seed, 'small')
+      console.log(`  again: ${again}`)
+      counts.failures.push(`proof ${proof.name}: ${outcome.error.message.split('\n')[0]}; again: ${again}`)
     }
   }
   return counts
@@ -83,6 +86,7 @@ async function journeys(): Promise<Counts> {
   if (obstacle) return skipFiles('e2e/**/*.e2e.ts', obstacle)
   ensurePrograms([chromium], console.log)
   if (!hasProgram(chromium.program)) return skipFiles('e2e/**/*.e2e.ts', 'chromium is not on this machine')
+  await ensureBaseLayer(console.log)
   await buildScreens(console.log)
   return vitest('e2e')
 }
@@ -91,6 +95,8 @@ async function labTests(): Promise<Counts> {
   const obstacle = labObstacle()
   if (obstacle) return skipFiles('**/*.lab.test.ts', obstacle)
   ensurePrograms(labPrograms, console.log)
+  // Fetched here, where it may take as long as the network does, and not in the time of the first test that needs it.
+  await ensureBaseLayer(console.log)
   return vitest('lab')
 }
 
@@ -118,13 +124,13 @@ async function main(): Promise<void> {
     console.log(`\n── ${name} ──`)
     const counts = await stage().catch((thrown) => {
       fail(thrown)
-      return { ...none(), failed: 1 }
+      return { ...none(), failures: [`${name}: ${String(thrown)}`] }
     })
     console.log(
-      `── ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skips.length} skipped, ${Math.round((performance.now() - startMs) / 1000)} s`,
+      `── ${name}: ${counts.passed} passed, ${counts.failures.length} failed, ${counts.skips.length} skipped, ${Math.round((performance.now() - startMs) / 1000)} s`,
     )
     total.passed += counts.passed
-    total.failed += counts.failed
+    total.failures.push(...counts.failures)
     total.skips.push(...counts.skips)
   }
   // Tests end what they start; a test that was killed could not.
@@ -132,9 +138,11 @@ async function main(): Promise<void> {
   if (left.length > 0) console.log(`Labs that tests left behind were taken down: ${left.join(', ')}`)
   console.log('')
   for (const skip of total.skips) console.log(`skipped: ${skip}`)
+  // Said once more where a log of which only the end was kept still has it.
+  for (const failure of total.failures) console.log(`failed: ${failure}`)
   if (interrupted) console.log('Interrupted: what had not run yet is in none of these counts.')
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skips.length} skipped`)
-  process.exitCode = total.failed > 0 || interrupted ? 1 : 0
+  console.log(`${total.passed} passed, ${total.failures.length} failed, ${total.skips.length} skipped`)
+  process.exitCode = total.failures.length > 0 || interrupted ? 1 : 0
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -29,7 +29,7 @@ export interface LabUpOptions {
 }
 
 /** How long a formed cluster may take until every host is up on the laptop's own view. */
-const upTimeoutMs = 45_000
+const upTimeoutMs = 90_000
 
 /**
  * Brings up a lab with everything on it: hosts, agents installed over SSH as on any real host, the cluster, and a context of the lab's
