@@ -64,9 +64,9 @@ async function capture({ at, filter = '', ms = 60_000, maxBytes }: Asked, meanwh
   return got
 }
 
-/** What of captures is on a host: their programs, the copy of the bridge, and its mirror. */
+/** What of captures is on a host: their programs, and the mirror of the bridge. */
 async function leftOn(host: string): Promise<string> {
-  const script = `pgrep tcpdump; ls /sys/class/net | grep mirror; for db in /run/holdfast/ovs/*/db.sock; do ovs-vsctl --db=unix:$db --columns=name --bare list mirror; done`
+  const script = `pgrep tcpdump; for db in /run/holdfast/ovs/*/db.sock; do ovs-vsctl --db=unix:$db --columns=name --bare list mirror; done`
   return await inside(host, 'sh', '-c', script)
 }
 

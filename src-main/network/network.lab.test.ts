@@ -151,8 +151,14 @@ describe('a trace, simulated and live', () => {
     })
   })
 
-  it('carry what the switches themselves say of the very frame, there and back', async () => {
+  it('see the packet at every port, bridge, tunnel and NIC, and carry what the switches say of the very frame, there and back', async () => {
     const { hops } = await trace({ from: 'web-1', to: 'db-1' }, 'live')
+    const onHosts = hops.filter(({ host }) => host.startsWith('h'))
+    expect(onHosts.filter(({ evidence }) => evidence !== 'seen')).toEqual([])
+    expect(onHosts.map(({ device }) => device)).toEqual([
+      ...['web-1', 'br-int', 'gre', 'tenant', 'tenant', 'gre', 'br-int', 'db-1'],
+      ...['db-1', 'br-int', 'vxlan', 'tenant', 'tenant', 'vxlan', 'br-int', 'web-1'],
+    ])
     const said = hops.filter(({ device }) => device === 'br-int').map(({ explanation }) => explanation)
     expect(said).toHaveLength(4)
     for (const text of said) expect(text).toMatch(/bridge\("br-int"\)[\s\S]*Datapath actions:/)

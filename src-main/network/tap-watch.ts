@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TapEvent, TapPoint } from '../../core/contract/agent/network.ts'
+import type { TapEvent, TapPlace, TapPoint } from '../../core/contract/agent/network.ts'
 import { asHoldfastError } from '../../core/errors.ts'
-import type { TraceResult } from '../../core/model/trace.ts'
+import type { TraceHop, TraceResult } from '../../core/model/trace.ts'
 import { fromHex } from '../../core/net/packet/bytes.ts'
 import type { Sighting } from '../../core/net/trace/judge.ts'
 import { markOf, sight, type Mark } from '../../core/net/trace/sightings.ts'
@@ -16,47 +16,62 @@ const answerMs = 1500
 /** Taps end by themselves, should this laptop vanish. */
 const tapMs = 15_000
 
+/** The network that a tunnel carries, if the hop is one. */
+function networkOf({ action, objects }: TraceHop): string | undefined {
+  const tunnel = action === 'encapsulated' || action === 'decapsulated'
+  return tunnel ? objects.find((object) => object.startsWith('network/'))?.slice('network/'.length) : undefined
+}
+
+/** `host/device` of a tap. */
+const placeOf = (id: string): string => id.split('/', 2).join('/')
+
 /** Taps along a path: what stands, what does not, and what was seen. */
 export class TapWatch implements Disposable {
   readonly standing = new Set<string>()
   readonly blind = new Map<string, string>()
   readonly sightings: Sighting[] = []
-  readonly #points: string[] = []
+  readonly #places: string[] = []
   readonly #end = new AbortController()
   readonly #arming: Promise<void>[] = []
   #wake: () => void = () => undefined
 
   constructor(world: World, path: TraceResult, frame: Uint8Array, agentOf: AgentOf, swallowed: string | null) {
     const mark = markOf(frame)
-    const points = new Map<string, TapPoint[]>()
-    const add = (host: string, point: TapPoint): void => void points.set(host, [...(points.get(host) ?? []), point])
     const seen = new Set<string>()
+    const sessions = new Map<string, { host: string; points: TapPoint[] }>()
     const tunnelled = path.hops.some((hop) => hop.action === 'encapsulated')
-    for (const { host, device, kind } of path.hops) {
-      const place = `${host}/${device}`
-      if (seen.has(place) || !world.hosts.has(host)) continue
-      seen.add(place)
-      if (kind === 'physical') add(host, { id: place, place: { kind: 'nic', nic: device }, filter: filterFor(frame, mark, tunnelled) })
-      else if (world.index.ports.get(device)?.host === host)
-        add(host, {
-          id: place,
-          place: { kind: 'port', port: device },
-          filter: device === swallowed ? exactFilter(frame) : filterFor(frame, mark, false),
-        })
+    const inside = filterFor(frame, mark, false)
+    for (const hop of path.hops) {
+      const { host, device, kind } = hop
+      const network = networkOf(hop)
+      // A device carries the tunnels of many networks.
+      const id = [host, device, network].filter((part) => part !== undefined).join('/')
+      if (seen.has(id) || !world.hosts.has(host)) continue
+      seen.add(id)
+      // The switch itself makes the tap of a bridge, and may not know a network yet: the others must not wait for that, nor fail with it.
+      const add = (place: TapPlace, filter: string): void => {
+        const session = place.kind === 'bridge' || place.kind === 'tunnel' ? `${host} ${place.kind}` : host
+        sessions.set(session, { host, points: [...(sessions.get(session)?.points ?? []), { id, place, filter }] })
+      }
+      if (kind === 'physical') add({ kind: 'nic', nic: device }, filterFor(frame, mark, tunnelled))
+      else if (world.index.ports.get(device)?.host === host) add({ kind: 'port', port: device }, device === swallowed ? exactFilter(frame) : inside)
+      else if (network !== undefined) add({ kind: 'tunnel', network }, inside)
+      else if (device === 'br-int' && world.hosts.get(host)?.switchState !== 'down') add({ kind: 'bridge' }, inside)
     }
-    for (const [host, all] of points) {
-      this.#points.push(...all.map(({ id }) => id))
+    for (const { host, points } of sessions.values()) {
+      this.#places.push(...points.map(({ id }) => placeOf(id)))
       const agent = agentOf(host)
-      const swallow = swallowed !== null && all.some(({ place }) => place.kind === 'port' && place.port === swallowed) ? [swallowed] : []
-      if ('failure' in agent) for (const { id } of all) this.blind.set(id, agent.failure)
-      else this.#arming.push(this.#follow(agent, all, swallow, mark))
+      const swallow = swallowed !== null && points.some(({ place }) => place.kind === 'port' && place.port === swallowed) ? [swallowed] : []
+      if ('failure' in agent) for (const { id } of points) this.blind.set(placeOf(id), agent.failure)
+      else this.#arming.push(this.#follow(agent, points, swallow, mark))
     }
   }
 
   /** Resolves when every tap stands or has failed to. */
   async armed(): Promise<void> {
     await Promise.race([Promise.all(this.#arming), sleep(armMs, undefined, { ref: false })])
-    for (const id of this.#points) if (!this.standing.has(id) && !this.blind.has(id)) this.blind.set(id, `no tap stood within ${armMs} ms`)
+    for (const place of this.#places)
+      if (!this.standing.has(place) && !this.blind.has(place)) this.blind.set(place, `no tap stood within ${armMs} ms`)
   }
 
   /** Resolves `settleMs` after all has been seen that is asked for, or when that takes too long. */
@@ -93,24 +108,25 @@ export class TapWatch implements Disposable {
         }
       }
       read().catch((thrown: unknown) => {
-        for (const id of waiting) this.blind.set(id, asHoldfastError(thrown).message)
+        for (const id of waiting) this.blind.set(placeOf(id), asHoldfastError(thrown).message)
         resolve()
       })
     })
   }
 
   #take(event: TapEvent, mark: Mark): void {
+    const place = placeOf(event.point)
     if (event.type === 'armed') {
-      if (event.failure === null) this.standing.add(event.point)
-      else this.blind.set(event.point, event.failure)
+      if (event.failure === null) this.standing.add(place)
+      else this.blind.set(place, event.failure)
     } else if (event.type === 'ended') {
-      this.standing.delete(event.point)
-      this.blind.set(event.point, 'its tap has ended')
+      this.standing.delete(place)
+      this.blind.set(place, 'its tap has ended')
     } else {
       const sighted = sight(fromHex(event.frame), mark)
       if (!sighted) return
-      const slash = event.point.indexOf('/')
-      this.sightings.push({ host: event.point.slice(0, slash), device: event.point.slice(slash + 1), leg: sighted.leg, atUs: event.atUs })
+      const [host = '', device = ''] = place.split('/')
+      this.sightings.push({ host, device, leg: sighted.leg, atUs: event.atUs })
       this.#wake()
     }
   }

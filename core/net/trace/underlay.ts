@@ -24,8 +24,11 @@ export type Stop = { host: string; device: string; reason: DropReason; object: s
 /** The way of a tunnel's packet from host to host. Answers what stops it, or null. */
 export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }: TunnelPassage, hops: HopList): Stop | null {
   const [near, far] = [world.hosts.get(from) ?? unknownHost, world.hosts.get(to) ?? unknownHost]
+  const network = world.index.input.network.networks.find((one) => one.vni === vni)
+  const objects = network ? [`network/${network.name}`] : []
   hops.add({
     kind: 'virtual',
+    objects,
     host: from,
     device: tunnel,
     in: 'br-int',
@@ -36,7 +39,16 @@ export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }
   const stopped = passWire(world, { from, to, bytes: frameBytes + tunnelOverheadBytes[tunnel], inside: tunnel }, hops)
   if (stopped) return stopped
   if (far.switchState === 'down') return { host: to, device: 'br-int', reason: 'switch-down', object: `forwarding/${to}` }
-  hops.add({ kind: 'virtual', host: to, device: tunnel, in: far.nic?.name ?? 'tenant', out: 'br-int', action: 'decapsulated', detail: `VNI ${vni}` })
+  hops.add({
+    kind: 'virtual',
+    objects,
+    host: to,
+    device: tunnel,
+    in: far.nic?.name ?? 'tenant',
+    out: 'br-int',
+    action: 'decapsulated',
+    detail: `VNI ${vni}`,
+  })
   return null
 }
 
