@@ -83,5 +83,18 @@ describe('the verdict of a live trace', () => {
   it('believes a drop at the very device that did not see it go', () => {
     const cut = testWorld(shop, { nics: { h1: 'down' } })
     expect(judge(observed([], [], { path: traceSimulated(cut, request()) })).drop).toMatchObject({ host: 'h1', reason: 'link-down' })
+    // What enters a tunnel is seen where it leaves the host: not at all, if that is where it ends.
+    const armed = new Set([...taps, 'h1/br-int', 'h1/vxlan', 'h2/vxlan', 'h2/br-int'])
+    expect(judge(observed(['h1/br-int'], [], { path: traceSimulated(cut, request()), armed })).drop).toMatchObject({ reason: 'link-down' })
+    expect(judge(observed(['h1/br-int'], [], { armed }))).toMatchObject({
+      verdict: 'unknown',
+      limit: expect.stringContaining('did not come to vxlan of h1'),
+    })
+  })
+
+  it('tells of a place that could not be watched only where the packet may have got there', () => {
+    const armed = new Set(['h1/web-1', 'h1/tenant', 'h2/tenant'])
+    const blind = new Map([['h1/br-int', 'no tap stood']])
+    expect(judge(observed(['h1/tenant'], [], { armed, blind })).limit).toContain('lost in between')
   })
 })

@@ -45,9 +45,11 @@ export function judge(observation: Observation): TraceResult {
   const arrived = arrival(observation, hops)
   if (arrived) return result({ verdict: 'delivered', drop: null, limit: null })
   const last = hops.findLast((hop) => hop.evidence === 'seen') ?? hops[0]!
-  // Not to be seen at the very device that drops it says nothing against that.
-  const stopped = path.drop ? placeOf(path.drop) : null
-  const missing = hops.find((hop) => hop.n > last.n && observation.armed.has(placeOf(hop)) && placeOf(hop) !== stopped)
+  // Not to be seen at the very device that drops it says nothing against that; what enters a tunnel is seen at the NIC that it leaves by.
+  const { drop } = path
+  const stops = (hop: TraceHop): boolean =>
+    drop !== null && hop.host === drop.host && (hop.device === drop.device || (hop.action === 'encapsulated' && hop.out === drop.device))
+  const missing = hops.find((hop) => hop.n > last.n && observation.armed.has(placeOf(hop)) && !stops(hop))
   // The flows in place drop it beyond the last place seen, and nothing that was watched after it saw anything: they are believed.
   if (path.verdict === 'dropped' && path.drop && !missing) return result({ verdict: 'dropped', drop: path.drop, limit: null })
   if (path.verdict === 'unknown') return result({ verdict: 'unknown', drop: null, limit: path.limit })
@@ -103,7 +105,8 @@ function limitOf(
   if (sightings.length === 0 && hops.length > 1)
     return `It was put in at ${last.device} of ${last.host} and seen nowhere: its virtual switch may not have taken it.`
   const next = missing ?? hops.find((hop) => hop.n > last.n)
-  const hidden = new Map(hops.flatMap((hop) => (hop.n > last.n && blind.has(placeOf(hop)) ? [[placeOf(hop), hop] as const] : [])))
+  const between = hops.filter((hop) => hop.n > last.n && (!missing || hop.n < missing.n))
+  const hidden = new Map(between.flatMap((hop) => (blind.has(placeOf(hop)) ? [[placeOf(hop), hop] as const] : [])))
   if (hidden.size > 0) {
     const reasons = Map.groupBy(hidden, ([place, { host }]) => `${host} could not be watched: ${blind.get(place)}`)
     const named = [...reasons].map(([words, places]) => `${places.map(([, { device }]) => device).join(' and ')} of ${words}.`)
