@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { asHoldfastError } from '../core/errors.ts'
 import { readArguments } from '../scripts/arguments.ts'
+import { removeLabsWhenInterrupted } from '../scripts/leftover-labs.ts'
 import { labObstacle } from '../scripts/machine.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { benches } from './index.ts'
@@ -118,4 +119,7 @@ async function main(): Promise<void> {
   process.exitCode = results.some((result) => result.error !== undefined) ? 1 : 0
 }
 
-if (import.meta.main) await main()
+if (import.meta.main) {
+  removeLabsWhenInterrupted()
+  await main()
+}

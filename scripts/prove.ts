@@ -9,6 +9,7 @@ import path from 'node:path'
 import { proofs } from '../proofs/index.ts'
 import type { Proof } from '../proofs/proof.ts'
 import { readArguments } from './arguments.ts'
+import { removeLabsWhenInterrupted } from './leftover-labs.ts'
 import { labObstacle } from './machine.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -136,4 +137,7 @@ async function main(): Promise<void> {
   process.exitCode = outcome.error ? 1 : 0
 }
 
-if (import.meta.main) await main()
+if (import.meta.main) {
+  removeLabsWhenInterrupted()
+  await main()
+}
