@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
 import { makeDir, makeFile } from './exact.ts'
 import { hostNetworkLines } from './network.ts'
 import type { HostPlan, LabPlan, SwitchPlan } from './plan.ts'
+import { newSshKey } from './ssh-key.ts'
 import { labDir, machineDir } from './state.ts'
 
 const scriptsDir = join(import.meta.dirname, 'machine')
@@ -21,7 +21,7 @@ export function rootPasswordPath(lab: string): string {
 
 /** Makes the key pair of the lab and its root password, each readable by root alone. */
 export async function makeLabSecrets(lab: string): Promise<void> {
-  const key = ssh2.utils.generateKeyPairSync('ed25519', { comment: `holdfast-lab-${lab}` })
+  const key = newSshKey(`holdfast-lab-${lab}`)
   await writeFile(sshKeyPath(lab), key.private, { mode: 0o600 })
   await writeFile(`${sshKeyPath(lab)}.pub`, `${key.public}\n`, { mode: 0o600 })
   await writeFile(rootPasswordPath(lab), `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 })
@@ -34,7 +34,7 @@ export function sshFingerprint(publicKey: string): string {
 }
 
 /** A file of a machine's own system disk, where it lies on the outside while /usr is not concerned. */
-function diskPath(lab: string, machine: string, path: string): string {
+export function diskPath(lab: string, machine: string, path: string): string {
   return join(machineDir(lab, machine), 'root/upper', path)
 }
 
@@ -77,7 +77,7 @@ export async function makeHostDisk(lab: string, plan: LabPlan, host: HostPlan): 
   await put(lab, host.name, 'etc/hosts', ['127.0.0.1 localhost', '::1 localhost', ...names, ''].join('\n'))
   await put(lab, host.name, 'etc/lab/network', `${hostNetworkLines(host).join('\n')}\n`)
   await put(lab, host.name, 'etc/lab/root-password', await readFile(rootPasswordPath(lab), 'utf8'), 0o600)
-  const key = ssh2.utils.generateKeyPairSync('ed25519', { comment: `root@${host.name}` })
+  const key = newSshKey(`root@${host.name}`)
   await put(lab, host.name, 'etc/ssh/ssh_host_ed25519_key', key.private, 0o600)
   await put(lab, host.name, 'etc/ssh/ssh_host_ed25519_key.pub', `${key.public}\n`)
   await put(lab, host.name, 'etc/ssh/sshd_config', sshdConfig)

@@ -1,16 +1,17 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { planes } from '../core/model/common.ts'
 import { attachDisks, diskNumbers } from './disks.ts'
-import { makeHostDisk, makeLabSecrets, makeSwitchDisk } from './files.ts'
+import { diskPath, makeHostDisk, makeLabSecrets, makeSwitchDisk } from './files.ts'
 import { slotsOfOthers } from './leftovers.ts'
 import { withLock } from './lock.ts'
 import { beginBoot, cgroupOf, killCgroup, until, type Booting } from './machine.ts'
 import { machineNetworks, plugHost, portsLeft, removePorts, setPorts, unplugHost, wireSwitches } from './network.ts'
-import { freeSlot, planLab, switchNames } from './plan.ts'
+import { freeSlot, planLab, switchNames, type HostPlan } from './plan.ts'
 import { run } from './run.ts'
-import { hostPlanOf, hostState, isAlive, labDir, planOf, switchPids, writeState, type HostState, type LabState } from './state.ts'
+import { hostPlanOf, hostState, isAlive, labDir, machineDir, planOf, switchPids, writeState, type HostState, type LabState } from './state.ts'
 
 /** A machine whose cores others have takes its time to boot and to greet. */
 const sshWaitMs = 60_000
@@ -42,7 +43,7 @@ export async function createLab(name: string, hostCount: number, baseDir: string
   const wired = plan.hosts.map((host, index) => ({ plan: host, pid: hosts[index]?.init.pid ?? 0 }))
   await wireSwitches(plan, switchPids(state), wired)
   for (const booting of [...switches, ...hosts]) booting.go()
-  await Promise.all(plan.hosts.map((host) => sshAnswers(host.nics.mgmt.address)))
+  await Promise.all(plan.hosts.map((host) => sshAnswers(name, host)))
   state.phase = 'up'
   await writeState(state)
   return state
@@ -83,7 +84,7 @@ export async function bootHost(state: LabState, host: string): Promise<void> {
   kept.init = booting.init
   kept.power = 'on'
   await writeState(state)
-  if (!kept.downPlanes.includes('mgmt')) await sshAnswers(plan.nics.mgmt.address)
+  if (!kept.downPlanes.includes('mgmt')) await sshAnswers(state.name, plan)
 }
 
 /** Boots every host that is meant to be on and is not; answers their names. */
@@ -109,8 +110,19 @@ export async function powerOffHost(state: LabState, host: string): Promise<void>
   await writeState(state)
 }
 
-async function sshAnswers(address: string): Promise<void> {
-  await until(() => greets(address, 22), sshWaitMs, `sshd on ${address}`)
+/** Throws `timeout`, with what the host said last: soon after, nothing of it may be left to look at. */
+async function sshAnswers(lab: string, { name, nics }: HostPlan): Promise<void> {
+  try {
+    await until(() => greets(nics.mgmt.address, 22), sshWaitMs, `sshd on ${name}`)
+  } catch (cause) {
+    const lastWords = async (path: string): Promise<string> => (await readFile(path, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ')
+    const said = [await lastWords(join(machineDir(lab, name), 'console.log')), await lastWords(diskPath(lab, name, 'var/log/sshd.log'))]
+    throw new HoldfastError(
+      'timeout',
+      `${(cause as Error).message}. It said last: ${said.filter(Boolean).join(' | ')}`,
+      'Take the lab down and up again.',
+    )
+  }
 }
 
 /** Whether an SSH server greets there in time. */

@@ -19,6 +19,9 @@ export const labPrograms: Program[] = [
   { program: 'losetup', package: 'mount', why: 'give the lab’s hosts their disks' },
 ]
 
+/** Compiles the agent's program for broadcast; hosts need none of it. */
+export const clang: Program = { program: 'clang', package: 'clang', why: 'compile the program that replicates broadcast in the kernel' }
+
 /** The browser that the journeys are driven in. */
 export const chromium: Program = { program: 'chromium', package: 'chromium', why: 'test the screens in a real browser' }
 
@@ -52,7 +55,8 @@ export function ensurePrograms(programs: Program[], say: (line: string) => void)
   try {
     const apt = (...argv: string[]) =>
       spawnSync('apt-get', [...argv, '-q', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Use-Pty=0'], {
-        stdio: ['ignore', 'inherit', 'inherit'],
+        // All of it to stderr: stdout may be a document.
+        stdio: ['ignore', 2, 2],
         env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       }).status === 0
     const install = () => apt('install', '-y', '--no-install-recommends', ...packages)

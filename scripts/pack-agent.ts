@@ -1,6 +1,6 @@
 /**
  * Packs the agent: `dist/agent/holdfast-agent-VERSION.tar.gz`, unpacking to `VERSION/…` with the bundles, a Node of its own,
- * native parts and the service files. Run it, or use `packAgent`.
+ * native parts, the program for broadcast and the service files. Run it, or use `packAgent`.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { createGzip } from 'node:zlib'
 import { build } from 'esbuild'
 import { HoldfastError } from '../core/errors.ts'
+import { broadcastObjectIfPossible } from './broadcast-object.ts'
 
 const root = join(import.meta.dirname, '..')
 const output = join(root, 'dist/agent')
@@ -54,6 +55,7 @@ export async function packAgent(options: PackOptions = {}): Promise<AgentPackage
     )
   }
   const { texts, native } = await collect(options)
+  const broadcast = broadcastObjectIfPossible(console.error)
   const nodePath = join(root, 'node_modules/node/bin/node')
   const nodeStat = await stat(nodePath)
   const { version: base } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -61,6 +63,7 @@ export async function packAgent(options: PackOptions = {}): Promise<AgentPackage
 
   const hash = createHash('sha256').update(JSON.stringify([process.arch, nodeVersion, nodeStat.size, native]))
   for (const [name, text] of [...texts].sort()) hash.update(`${name}\0${text.length}\0${text}`)
+  if (broadcast) hash.update(broadcast)
   const version = `${base}-${hash.digest('hex').slice(0, 8)}${options.label === undefined ? '' : `-${options.label}`}`
   const path = join(output, `holdfast-agent-${version}.tar.gz`)
   const sumPath = `${path}.sha256`
@@ -76,6 +79,7 @@ export async function packAgent(options: PackOptions = {}): Promise<AgentPackage
     await symlink(nodePath, join(directory, 'bin/node'))
     await writeFile(join(directory, 'VERSION'), `${version}\n`)
     for (const [name, text] of texts) await writeFile(join(directory, name), text)
+    if (broadcast) await writeFile(join(directory, 'replicate.bpf.o'), broadcast)
     for (const name of ['service/launcher.sh', 'service/holdfast-agent.init']) await chmod(join(directory, name), 0o755)
     for (const name of native) await copyPackage(name, directory)
     const tarPath = join(staging, 'package.tar.gz')
