@@ -7,9 +7,10 @@ const interfaceSchema = z.object({
   name: z.string().min(1),
   chassis: z.array(
     z.object({
-      id: values,
-      name: values,
-      capability: z.array(z.object({ type: z.string(), enabled: z.boolean() })).optional(),
+      'id': values,
+      'name': values,
+      'mgmt-ip': values,
+      'capability': z.array(z.object({ type: z.string(), enabled: z.boolean() })).optional(),
     }),
   ),
   port: z.array(z.object({ id: values, descr: values })),
@@ -39,6 +40,7 @@ export function parseNeighbours(text: string, host: string): Neighbour[] | null 
     const before = found.get(parsed.data.name)
     if (before && (before.bridge || !bridge)) continue
     const portDescription = port?.descr?.[0]?.value
+    const managementAddresses = chassis?.['mgmt-ip']?.map(({ value }) => value)
     const neighbour = {
       host,
       nic: parsed.data.name,
@@ -46,6 +48,7 @@ export function parseNeighbours(text: string, host: string): Neighbour[] | null 
       systemName: chassis?.name?.[0]?.value ?? '',
       portId,
       ...(portDescription && { portDescription }),
+      ...(managementAddresses && { managementAddresses }),
     }
     found.set(parsed.data.name, { neighbour, bridge })
   }

@@ -68,8 +68,8 @@ describe('lldpcli', () => {
   it('gives the neighbour of each NIC', () => {
     const common = { host: 'h1', chassisId: '42:2c:fb:fd:b9:dc', systemName: 'tor1' }
     expect(parseNeighbours(recorded('lldp-neighbours.json'), 'h1')).toEqual([
-      { ...common, nic: 'mgmt', portId: 'h1-mgmt', portDescription: 'h1-mgmt' },
-      { ...common, nic: 'storage', portId: 'h1-storage', portDescription: 'h1-storage' },
+      { ...common, nic: 'mgmt', portId: 'h1-mgmt', portDescription: 'h1-mgmt', managementAddresses: ['fe80::402c:fbff:fefd:b9dc'] },
+      { ...common, nic: 'storage', portId: 'h1-storage', portDescription: 'h1-storage', managementAddresses: ['fe80::402c:fbff:fefd:b9dc'] },
     ])
   })
 

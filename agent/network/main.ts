@@ -50,6 +50,11 @@ await runModule({
       network.probe.endTap(input.session)
       return {}
     }),
+    switchPorts: os.switchPorts.use(operator).handler(async ({ input }) => {
+      // Not before a trace asks: the SNMP library takes 6 MB, which a host at rest need not spend.
+      const { askSwitch } = await import('./snmp-switch.ts')
+      return await askSwitch(config, paths, input)
+    }),
     checkFilter: os.checkFilter.use(viewer).handler(async ({ input }) => {
       await checkFilter(input.filter)
       return {}

@@ -32,6 +32,8 @@ export interface AgentPaths {
   pki: string
   /** Written by `join` for the cluster module. */
   join: string
+  /** What switches are read with by SNMP, if not `public`; written by the host's administrator. */
+  snmpCommunity: string
   state: string
   run: string
   log: string
@@ -48,6 +50,7 @@ export function agentPaths(root: string = process.env.HOLDFAST_ROOT ?? '/'): Age
     config: join(root, 'etc/holdfast/agent.json'),
     pki: join(root, 'etc/holdfast/pki'),
     join: join(root, 'etc/holdfast/join.json'),
+    snmpCommunity: join(root, 'etc/holdfast/snmp-community'),
     state,
     run: join(root, 'run/holdfast'),
     log: join(root, 'var/log/holdfast'),

@@ -38,6 +38,8 @@ export const neighbourSchema = z.looseObject({
   systemName: z.string(),
   portId: z.string(),
   portDescription: z.string().optional(),
+  /** IP addresses at which it says that it is managed. */
+  managementAddresses: z.array(z.string()).optional(),
   /** When LLDP lost it; absent while it is heard. A lost neighbour is remembered, so that a cut cable stays on the picture. */
   lostAtMs: wallMsSchema.optional(),
 })

@@ -53,8 +53,8 @@ export const traceModeSchema = z.enum(['live', 'simulated', 'both'])
 export type TraceMode = z.infer<typeof traceModeSchema>
 
 /**
- * One device that the packet passes. Evidence: `seen` (a tap saw it there), `computed` (from flows), `inferred` (it lies between two that
- * saw it).
+ * One device that the packet passes. Evidence: `seen` (a tap saw it there, or the switch says so by SNMP), `computed` (from flows),
+ * `inferred` (it lies between two that saw it).
  */
 export const traceHopSchema = z.looseObject({
   n: z.number().int().positive(),

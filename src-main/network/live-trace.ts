@@ -13,6 +13,7 @@ import { prepareTrace, type PipelineRun } from '../../core/net/trace/simulate.ts
 import { lostForSize } from '../../core/net/trace/size.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import { realWorld, within, type AgentOf } from './real-world.ts'
+import { SwitchWatch } from './switch-watch.ts'
 import { TapWatch } from './tap-watch.ts'
 
 /** What is on its way from taps to this laptop when the answer is there; and how long is waited for one that should not come. */
@@ -52,7 +53,8 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
     return { ...path, verdict: 'unknown', mode: 'live', drop: null, limit: `The agent of ${host} cannot be asked to send it: ${silent}` }
   using watch = new TapWatch(world, path, frame, agentOf, swallowed)
   const explained = explain(path, runs, agentOf, mute)
-  await watch.armed()
+  const switches = new SwitchWatch(world, path, frame, agentOf)
+  await Promise.all([watch.armed(), switches.readBefore()])
   let sentAtUs: number
   try {
     ;({ atUs: sentAtUs } = await sender.network.inject(
@@ -66,7 +68,8 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
   await seenAsFarAs(watch, path, answered)
   await Promise.all([explained, forget(world, path, frame, mark, agentOf)])
   const { standing: armed, blind, sightings } = watch
-  return { ...judge({ path, armed, blind, sightings, sentAtUs, answered, lagging: laggingOf(world, mute) }), sent }
+  const judged = judge({ path, armed, blind, sightings, sentAtUs, answered, lagging: laggingOf(world, mute) })
+  return { ...(await switches.complete(judged)), sent }
 }
 
 /** Waits until it has been seen as far as it should come, and for what may come in spite of that. */

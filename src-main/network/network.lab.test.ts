@@ -164,6 +164,22 @@ describe('a trace, simulated and live', () => {
     for (const text of said) expect(text).toMatch(/bridge\("br-int"\)[\s\S]*Datapath actions:/)
   })
 
+  it('say what the switches between saw: the MACs of sender and receiver at their ports', async () => {
+    const passed = async () =>
+      (await trace({ from: 'web-1', to: 'db-1' }, 'live')).hops
+        .filter(({ action }) => action === 'switched')
+        .map((hop) => `${hop.leg} ${hop.host} ${hop.evidence} ${hop.in} ${hop.out} ${/ learned 0a:58\S+ at swp.* \(SNMP\)$/.test(hop.detail)}`)
+    // A switch of a starved machine may answer too late.
+    await expect
+      .poll(passed, { timeout: 60_000 })
+      .toEqual([
+        'forward tor1 seen swp8 swp17 true',
+        'forward tor2 seen swp17 swp9 true',
+        'return tor2 seen swp9 swp17 true',
+        'return tor1 seen swp17 swp8 true',
+      ])
+  })
+
   it('send a host’s own packets from NIC to NIC, and any frame as it is given', async () => {
     expect(await trace({ from: 'host:h1', to: 'host:h2' })).toMatchObject({ verdict: 'delivered', parted: null })
     expect(await trace({ from: 'host:h1', to: 'host:h2', proto: 'tcp', dport: 7443 })).toMatchObject({ verdict: 'delivered', parted: null })
@@ -212,7 +228,11 @@ describe('a trace, simulated and live', () => {
     try {
       await expect
         .poll(async () => (await trace({ from: 'web-1', to: 'db-1' })).drop, { timeout: 30_000 })
-        .toMatchObject({ reason: 'link-down', object: 'link/h2/tenant--tor2/swp9' })
+        .toMatchObject({
+          ...{ reason: 'link-down', object: 'link/h2/tenant--tor2/swp9' },
+          // The switch at the other end says so, too.
+          hint: expect.stringContaining('By SNMP, port swp9 of tor2 is down.') as string,
+        })
     } finally {
       await labFault({ name, host: 'h2', fault: 'link-up', plane: 'tenant' })
     }

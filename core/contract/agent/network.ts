@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { deviceNameSchema } from '../../model/capture.ts'
 import { nameSchema } from '../../model/common.ts'
 import { ipSchema, virtualNetworkSchema } from '../../model/network.ts'
+import { switchQuestionSchema, switchReadingSchema } from '../../model/switch-reading.ts'
 import { dropReasonSchema } from '../../model/trace.ts'
 import { procedure } from '../base.ts'
 import { syncContract } from './sync.ts'
@@ -169,6 +170,12 @@ export const networkContract = {
     .output(eventIterator(tapEventSchema)),
   /** Ends a tap before its time, in good order: what it has seen and counted still comes. One that there is not has ended already. Role operator. */
   endTap: procedure.input(z.object({ session: z.string().max(64) })).output(z.object({})),
+  /**
+   * What a switch says by SNMP of its ports and of where it has learned MACs. `switch`: its LLDP system name, or chassis id; it is asked where
+   * this host itself hears by LLDP that it is managed, and at no other address. Throws `not-found` for one that it does not hear so,
+   * `timeout` for one that does not answer within about a second. Role operator.
+   */
+  switchPorts: procedure.input(switchQuestionSchema.extend({ switch: z.string().min(1).max(255) })).output(switchReadingSchema),
   /** Checks a filter in the syntax of pcap-filter(7). `bad-input` with what is wrong with it. */
   checkFilter: procedure.input(z.object({ filter: z.string().max(4096) })).output(z.object({})),
   /** This host's wall clock in microseconds since the Unix epoch: when it was asked, and when it answered. */

@@ -14,6 +14,14 @@ const chinese: readonly (readonly [RegExp, string])[] = [
   [/^(\d+) bytes$/, '$1 字节'],
   [/^in at (\S+)$/, '由 $1 进入'],
   [/^out at (\S+)$/, '由 $1 送出'],
+  [/^(\S+) learned (\S+) at no port( \(SNMP\))?$/, '$1 未在任何端口学到 $2$3'],
+  [/^(\S+) learned (\S+) at (\S+)( \(SNMP\))?$/, '$1 在 $3 学到 $2$4'],
+  [/^(\S+) learned (\S+) at (\S+) instead of (\S+)( \(SNMP\))?$/, '$1 在 $3 而非 $4 学到 $2$5'],
+  [/^(\S+) at no port( \(SNMP\))?$/, '未在任何端口学到 $1$2'],
+  [/^(\S+) at (\S+) instead of (\S+)( \(SNMP\))?$/, '在 $2 而非 $3 学到 $1$4'],
+  [/^(\S+:\S+) at (\S+)( \(SNMP\))?$/, '在 $2 学到 $1$3'],
+  [/^counted (\d+) packets? in and (\d+) out \(SNMP\)$/, '计入 $1 个数据包，计出 $2 个（SNMP）'],
+  [/^port (\S+) of (\S+) is down \(SNMP\)$/, '$2 的端口 $1 已断开（SNMP）'],
   [/^no flow matched in stage (\S+)$/, '阶段 $1 没有匹配的流表项'],
 ]
 

@@ -43,6 +43,13 @@ test('an unknown verdict names the last place seen', () => {
 test('what the tracer says of a hop is said in Chinese, phrase by phrase', () => {
   expect(detailText('router shop, routed into db, next hop db-1', 'zh')).toBe('路由器 shop，路由至 db，下一跳 db-1')
   expect(detailText('VXLAN, VNI 4098, to h2', 'zh')).toBe('VXLAN，VNI 4098，发往 h2')
+  const learned = 'in at swp8, tor1 learned 02:00:00:00:00:01 at swp8, 02:00:00:00:00:02 at swp17, counted 3 packets in and 2 out (SNMP)'
+  expect(detailText(learned, 'zh')).toBe(
+    '由 swp8 进入，tor1 在 swp8 学到 02:00:00:00:00:01，在 swp17 学到 02:00:00:00:00:02，计入 3 个数据包，计出 2 个（SNMP）',
+  )
+  expect(detailText('tor1 learned 02:00:00:00:00:01 at swp3 instead of swp8 (SNMP)', 'zh')).toBe(
+    'tor1 在 swp3 而非 swp8 学到 02:00:00:00:00:01 (SNMP)',
+  )
   expect(detailText('something new', 'zh')).toBe('something new')
   expect(detailText('router shop', 'en')).toBe('router shop')
 })
