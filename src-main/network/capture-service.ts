@@ -50,7 +50,7 @@ export class CaptureService {
     const detail = { places: request.places.length, filter, ms, maxBytes }
     const hosts = [...new Set(planned.map(({ point }) => point.host))]
     const work = audit.around('capture', request.places.map(aboutOf), detail, () =>
-      withHostAgents({ inventory, clusters }, context, hosts, async (agentOf) => {
+      withHostAgents({ inventory, clusters }, context, { hosts }, async (agentOf) => {
         const agents = new Map(hosts.flatMap((host) => agentsOf(host, agentOf(host), run)))
         if (agents.size === 0) throw run.failure()
         await Promise.all([...agents.values()].map((agent) => agent.network.checkFilter({ filter })))

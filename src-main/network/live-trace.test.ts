@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { HoldfastError } from '../../core/errors.ts'
 import type { Entry, Look, TapEvent, TapPoint } from '../../core/contract/agent/network.ts'
 import { traceRequestSchema, type TraceRequest } from '../../core/model/trace.ts'
 import { compileHost } from '../../core/net/compile/compile.ts'
@@ -77,7 +78,8 @@ function cluster({ seen = () => ({ there, back }), look = {}, gone = [] }: Behav
       await new Promise<void>((resolve) => (wake = resolve))
     }
   }
-  const agentOf = (host: string) => (gone.includes(host) ? { failure: `${host} does not answer` } : (agent(host) as unknown as AgentClient))
+  const agentOf = (host: string) =>
+    gone.includes(host) ? new HoldfastError('offline', `${host} does not answer`, '') : (agent(host) as unknown as AgentClient)
   const trace = (asked: Partial<TraceRequest> = {}) => traceLive(world, traceRequestSchema.parse({ from: 'web-1', to: 'db-1', ...asked }), agentOf)
   return { trace, said }
 }

@@ -12,7 +12,8 @@ import { markOf, type Mark } from '../../core/net/trace/sightings.ts'
 import { prepareTrace, type PipelineRun } from '../../core/net/trace/simulate.ts'
 import { lostForSize } from '../../core/net/trace/size.ts'
 import type { World } from '../../core/net/trace/world.ts'
-import { realWorld, within, type AgentOf } from './real-world.ts'
+import type { AgentOf } from './host-agents.ts'
+import { realWorld, within } from './real-world.ts'
 import { SwitchWatch } from './switch-watch.ts'
 import { TapWatch } from './tap-watch.ts'
 
@@ -48,8 +49,8 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
   refuseWhatWouldArrive(world, request, frame, mark, swallowed)
   const sent = toHex(frame)
   const sender = agentOf(host)
-  const silent = 'failure' in sender ? sender.failure : mute.get(host)
-  if ('failure' in sender || silent !== undefined)
+  const silent = sender instanceof HoldfastError ? sender.message : mute.get(host)
+  if (sender instanceof HoldfastError || silent !== undefined)
     return { ...path, verdict: 'unknown', mode: 'live', drop: null, limit: `The agent of ${host} cannot be asked to send it: ${silent}` }
   using watch = new TapWatch(world, path, frame, agentOf, swallowed)
   const explained = explain(path, runs, agentOf, mute)
@@ -125,7 +126,7 @@ async function explain(path: TraceResult, runs: readonly PipelineRun[], agentOf:
   await Promise.allSettled(
     runs.map(async ({ hop, inPort, tunnel, frame }) => {
       const agent = agentOf(hop.host)
-      if (!passed.has(hop) || 'failure' in agent || mute.has(hop.host)) return
+      if (!passed.has(hop) || agent instanceof HoldfastError || mute.has(hop.host)) return
       const entry = tunnel
         ? { tunnel: inPort === switchPorts.vxlan ? ('vxlan' as const) : ('gre' as const), vni: tunnel.id, src: tunnel.src, dst: tunnel.dst }
         : { port: hop.in ?? '' }
@@ -157,7 +158,7 @@ async function forget(world: World, path: TraceResult, frame: Uint8Array, mark: 
   await Promise.all(
     [...ends].map(async ({ name, host }) => {
       const agent = agentOf(host)
-      if ('failure' in agent) return
+      if (agent instanceof HoldfastError) return
       const forgotten = agent.network.forget({ ports: [name], src: ip.src, dst: ip.dst, protocol: ip.protocol, ...ports, ...echo })
       await within(explainMs, forgotten, `the agent of ${host} does not answer`).catch(() => undefined)
     }),

@@ -120,7 +120,7 @@ export class NetworkService {
 
   async drops(context: Context, host: string | undefined): Promise<HostDrops[]> {
     const hosts = host === undefined ? await this.#hosts(context) : [host]
-    return await withHostAgents(this.#services, context, hosts, (agentOf) =>
+    return await withHostAgents(this.#services, context, { hosts }, (agentOf) =>
       Promise.all(
         hosts.map(async (name): Promise<HostDrops> => {
           try {

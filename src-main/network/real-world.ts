@@ -6,10 +6,7 @@ import { parseFlowLine } from '../../core/net/openflow/flow.ts'
 import { FlowTables } from '../../core/net/openflow/tables.ts'
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import { unknownHost, type HostState, type World } from '../../core/net/trace/world.ts'
-import type { AgentClient } from '../deploy/clusters.ts'
-
-/** The agent of a host, or why it cannot be asked. */
-export type AgentOf = (host: string) => AgentClient | { failure: string }
+import type { AgentOf } from './host-agents.ts'
 
 /** How long an agent may take to say how its host forwards: somewhat longer than its switch may. */
 const lookMs = 5000
@@ -29,7 +26,7 @@ export async function realWorld(world: World, request: TraceRequest, agentOf: Ag
   await Promise.all(
     [...hostsToAsk(world, request)].map(async (host) => {
       const agent = agentOf(host)
-      if ('failure' in agent) return void mute.set(host, agent.failure)
+      if (agent instanceof HoldfastError) return void mute.set(host, agent.message)
       const look = await within(lookMs, agent.network.look(), `the network module of ${host} does not answer`).catch((thrown: unknown) => {
         mute.set(host, asHoldfastError(thrown).message)
       })

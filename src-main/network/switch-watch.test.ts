@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { HoldfastError } from '../../core/errors.ts'
 import type { SwitchQuestion, SwitchReading } from '../../core/model/switch-reading.ts'
 import { traceRequestSchema, type TraceResult } from '../../core/model/trace.ts'
 import { prepareTrace } from '../../core/net/trace/simulate.ts'
@@ -16,7 +17,7 @@ function watch(answer: Partial<Record<string, Answer>>) {
   const { path, frame } = prepareTrace(world, traceRequestSchema.parse({ from: 'web-1', to: 'db-1' }), { id: 1, seq: 1 }, new Uint8Array(16))
   const asked: (SwitchQuestion & { switch: string; host: string })[] = []
   const agentOf = (host: string) => {
-    if (!answer[host]) return { failure: `${host} does not answer` }
+    if (!answer[host]) return new HoldfastError('offline', `${host} does not answer`, '')
     const switchPorts = (input: SwitchQuestion & { switch: string }) => {
       asked.push({ host, ...input })
       return answer[host]!(input, asked.filter((one) => one.switch === input.switch && one.host === host).length)

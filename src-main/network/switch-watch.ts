@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { HoldfastError } from '../../core/errors.ts'
 import type { SwitchQuestion, SwitchReading } from '../../core/model/switch-reading.ts'
 import type { TraceResult } from '../../core/model/trace.ts'
 import {
@@ -10,7 +11,8 @@ import {
   type SwitchReadings,
 } from '../../core/net/trace/switch-evidence.ts'
 import type { World } from '../../core/net/trace/world.ts'
-import { within, type AgentOf } from './real-world.ts'
+import type { AgentOf } from './host-agents.ts'
+import { within } from './real-world.ts'
 
 /** How long a switch may take to answer: somewhat longer than an agent waits for it. */
 const answerMs = 1200
@@ -74,7 +76,7 @@ export class SwitchWatch {
     }
     const asked = distinct(passages.flatMap(({ hosts }) => hosts)).map(async (host) => {
       const agent = this.#agentOf(host)
-      if ('failure' in agent) throw new Error(agent.failure)
+      if (agent instanceof HoldfastError) throw agent
       return await within(answerMs, agent.network.switchPorts({ switch: name, ...question }), `the agent of ${host} does not answer`)
     })
     return await Promise.any(asked).catch(() => null)

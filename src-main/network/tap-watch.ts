@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TapEvent, TapPlace, TapPoint } from '../../core/contract/agent/network.ts'
-import { asHoldfastError } from '../../core/errors.ts'
+import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { TraceHop, TraceResult } from '../../core/model/trace.ts'
 import { fromHex } from '../../core/net/packet/bytes.ts'
 import type { Sighting } from '../../core/net/trace/judge.ts'
@@ -8,7 +8,7 @@ import { markOf, sight, type Mark } from '../../core/net/trace/sightings.ts'
 import { exactFilter, filterFor } from '../../core/net/trace/tap-filter.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import type { AgentClient } from '../deploy/clusters.ts'
-import type { AgentOf } from './real-world.ts'
+import type { AgentOf } from './host-agents.ts'
 
 /** How long taps may take to stand, and a packet to come back. */
 const armMs = 5000
@@ -62,7 +62,7 @@ export class TapWatch implements Disposable {
       this.#places.push(...points.map(({ id }) => placeOf(id)))
       const agent = agentOf(host)
       const swallow = swallowed !== null && points.some(({ place }) => place.kind === 'port' && place.port === swallowed) ? [swallowed] : []
-      if ('failure' in agent) for (const { id } of points) this.blind.set(placeOf(id), agent.failure)
+      if (agent instanceof HoldfastError) for (const { id } of points) this.blind.set(placeOf(id), agent.message)
       else this.#arming.push(this.#follow(agent, points, swallow, mark))
     }
   }

@@ -1,7 +1,7 @@
 import type { ReachabilityDoc } from '../../core/contract/desktop/network.ts'
 import type { TraceRequest, TraceMode, TraceResult } from '../../core/model/trace.ts'
 import { parseEntity, type EntityKind } from '../../core/model/entity.ts'
-import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
 import type { FlowOwner } from '../../core/net/compile/cookie.ts'
@@ -11,15 +11,14 @@ import { reachabilityChanges, reachabilityOf, type Probe } from '../../core/net/
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
 import { isRecording, type Context } from '../contexts/contexts.ts'
-import type { AgentClient, Clusters } from '../deploy/clusters.ts'
-import { apiPort } from '../deploy/places.ts'
+import type { Clusters } from '../deploy/clusters.ts'
 import type { Live } from '../desktop/live.ts'
 import type { Views } from '../desktop/views.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { mergeReports } from '../inventory/merge.ts'
+import { withHostAgents } from './host-agents.ts'
 import { traceLive } from './live-trace.ts'
 import type { NetworkService } from './network-service.ts'
-import type { AgentOf } from './real-world.ts'
 
 export interface TraceServices {
   inventory: Inventory
@@ -31,9 +30,6 @@ export interface TraceServices {
 
 /** How long agents may take to say how things are now before a trace. */
 const refreshMs = 1000
-
-/** How long a host that is said to be down may take to answer all the same. */
-const downMs = 1000
 
 /** Pairs that a plan's difference names; it counts all. */
 const maxNamedPairs = 1000
@@ -66,7 +62,8 @@ export class TraceService {
     const world = await this.world(context, { declaration, prune })
     const simulated = traceSimulated(world, request)
     if (mode === 'simulated' || onlySimulated) return simulated
-    const seen = await this.#withAgents(context, world, (agentOf) => traceLive(world, request, agentOf))
+    const isDown = (host: string): boolean => world.hosts.get(host)?.state === 'down'
+    const seen = await withHostAgents(this.#services, context, { isDown }, (agentOf) => traceLive(world, request, agentOf))
     // Flow against flow, for the very frame: where the sender got no answer to its question for a MAC, that is the question.
     const expected = seen.sent === undefined ? simulated : traceSimulated(world, { ...request, frame: seen.sent })
     const parted = agree(simulated, seen) ? null : partingOf(expected, seen, (cookie) => nameOf(world.owners.find(cookie)?.owner))
@@ -81,37 +78,6 @@ export class TraceService {
     if (declaration === undefined) return { ...now, plan: null }
     const then = reachabilityOf(await this.world(context, { declaration, prune }), vpc, probe)
     return { ...now, plan: reachabilityChanges(now, then, maxNamedPairs) }
-  }
-
-  /** Works with the agents of all hosts that answer, over one connection each. Hosts that are known to be down are not waited for as long. */
-  async #withAgents<T>(context: Context, world: World, work: (agentOf: AgentOf) => Promise<T>): Promise<T> {
-    const { inventory, clusters } = this.#services
-    const hosts = (await inventory.reports(context.name, { only: ['host'] })).flatMap((report) => parseEntity(report) ?? [])
-    const agents = new Map<string, ReturnType<AgentOf>>()
-    const over = Promise.withResolvers<void>()
-    const endpoints = new Map(hosts.flatMap(({ kind, doc }) => (kind === 'host' ? [[doc.name, `${doc.addresses.mgmt}:${apiPort}`] as const] : [])))
-    const ready = [...endpoints].map(
-      ([host, endpoint]) =>
-        new Promise<void>((resolve) => {
-          const held = async (agent: AgentClient): Promise<void> => {
-            agents.set(host, agent)
-            resolve()
-            await over.promise
-          }
-          const lacking = (failure: string): void => {
-            if (!agents.has(host)) agents.set(host, { failure })
-            resolve()
-          }
-          clusters.ask(context.name, [endpoint], held).catch((thrown: unknown) => lacking(asHoldfastError(thrown).message))
-          if (world.hosts.get(host)?.state === 'down') setTimeout(() => lacking(`${host} is down`), downMs).unref()
-        }),
-    )
-    try {
-      await Promise.all(ready)
-      return await work((host) => agents.get(host) ?? { failure: `${host} is not known` })
-    } finally {
-      over.resolve()
-    }
   }
 
   /** What is known, with the plan of a declaration on top of it where there is one. */
