@@ -1,7 +1,7 @@
 import { runProgram } from '../runtime/programs.ts'
 import { isolateDevice, deviceIndex } from './switch/devices.ts'
 import type { KeeperStatus } from './switch/keeper-status.ts'
-import { untilTaken, vsctl } from './switch/ports.ts'
+import { vsctl } from './switch/ports.ts'
 import { instancePaths, type SwitchPaths } from './switch/switch-paths.ts'
 
 /** The device that packets are copied to, and the other end of its cable, where nobody listens. */
@@ -111,15 +111,17 @@ export class BridgeMirror {
       isolateDevice(end)
       await runProgram(['ip', 'link', 'set', 'dev', end, 'up'])
     }
-    const instance = instancePaths(this.#paths, number)
-    await vsctl(instance, [
-      ['--may-exist', 'add-port', 'br-int', device],
-      ['set', 'interface', device, 'type=system', `ofport_request=${portNumber}`],
-      ['--id=@port', 'get', 'port', device],
-      ['--id=@mirror', 'create', 'mirror', `name=${mirrorName}`, 'select_all=true', 'output_port=@port'],
-      ['add', 'bridge', 'br-int', 'mirrors', '@mirror'],
-    ])
-    await untilTaken(instance, [device])
+    await vsctl(
+      instancePaths(this.#paths, number),
+      [],
+      [
+        ['--may-exist', 'add-port', 'br-int', device],
+        ['set', 'interface', device, 'type=system', `ofport_request=${portNumber}`],
+        ['--id=@port', 'get', 'port', device],
+        ['--id=@mirror', 'create', 'mirror', `name=${mirrorName}`, 'select_all=true', 'output_port=@port'],
+        ['add', 'bridge', 'br-int', 'mirrors', '@mirror'],
+      ],
+    )
     this.#instance = number
   }
 
@@ -132,13 +134,13 @@ export class BridgeMirror {
       ['--id=@mirror', 'get', 'mirror', mirrorName],
       ['remove', 'bridge', 'br-int', 'mirrors', '@mirror'],
     ]
-    await vsctl(instancePaths(this.#paths, number), gone).catch(() => undefined)
+    await vsctl(instancePaths(this.#paths, number), [], gone).catch(() => undefined)
   }
 
   async #removePort(): Promise<void> {
     if (this.#holders > 0) return
     const number = this.#activeNumber()
-    if (number !== null) await vsctl(instancePaths(this.#paths, number), [['--if-exists', 'del-port', 'br-int', device]]).catch(() => undefined)
+    if (number !== null) await vsctl(instancePaths(this.#paths, number), [], [['--if-exists', 'del-port', 'br-int', device]]).catch(() => undefined)
     if (deviceIndex(device) !== null) await runProgram(['ip', 'link', 'delete', 'dev', device])
   }
 }

@@ -190,13 +190,18 @@ describe('a trace, simulated and live', () => {
     expect((await trace({ from: 'web-1', to: '', frame: foreign })).drop).toMatchObject({ reason: 'port-security', object: 'port/web-1' })
   })
 
+  it('end no switch', async () => {
+    for (const host of ['h1', 'h2'])
+      expect((await inside(host, 'cat', '/var/log/holdfast/keeper.log')).stdout, host).not.toContain('"reason":"killed"')
+  })
+
   it('leave no connection behind in conntrack', async () => {
     const { sent } = await trace({ from: 'web-1', to: 'db-1' }, 'live')
     const echo = parseFrame(fromHex(sent!))!.transport as { rest: number }
     for (const host of ['h1', 'h2']) {
       const { number } = (await keeperOf(host)).active
       const { stdout } = await inside(host, 'ovs-appctl', '-t', `/run/holdfast/ovs/${number}/vswitchd.ctl`, 'dpctl/dump-conntrack')
-      const left = [`id=${echo.rest >>> 16},`, 'dport=7)', 'dport=80)', 'dport=22)', 'sport=40000,']
+      const left = [`id=${echo.rest >>> 16},`, 'dport=7)', 'dport=80)', 'sport=40000,']
       expect(stdout.split('\n').filter((line) => left.some((words) => line.includes(words)))).toEqual([])
     }
   })

@@ -5,14 +5,13 @@ import { programEnv } from '../../runtime/programs.ts'
 const maxOutputBytes = 256 * 1024 * 1024
 
 /**
- * Runs a program of Open vSwitch and answers its stdout. `alsoOk`: a status other than 0, or a signal that ends
- * it, that is no failure. Throws `system-unsupported`
+ * Runs a program of Open vSwitch and answers its stdout. `alsoOk`: a status other than 0 that is no failure. Throws `system-unsupported`
  * where it is missing, `step-failed` with its words, `timeout` after `timeoutMs`.
  */
 export function runOvs(
   program: string,
   args: readonly string[],
-  options: { input?: string; alsoOk?: number | NodeJS.Signals; timeoutMs?: number } = {},
+  options: { input?: string; alsoOk?: number; timeoutMs?: number } = {},
 ): Promise<string> {
   const { input, alsoOk, timeoutMs = 10_000 } = options
   return new Promise((resolve, reject) => {
@@ -21,7 +20,7 @@ export function runOvs(
       args,
       { env: programEnv, maxBuffer: maxOutputBytes, timeout: timeoutMs, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => {
-        if (!error || (alsoOk !== undefined && (error.code === alsoOk || error.signal === alsoOk))) resolve(stdout)
+        if (!error || error.code === alsoOk) resolve(stdout)
         else if ((error as NodeJS.ErrnoException).code === 'ENOENT') reject(ovsMissing(program))
         else if (error.killed) reject(new HoldfastError('timeout', `${program} took longer than ${timeoutMs} ms`, 'Open vSwitch hangs or starves.'))
         else {

@@ -23,27 +23,10 @@ export const vxlanUdpPort = 4789
  */
 const userspaceType = 'dummy'
 
-/** Commands to ovs-vsctl(8), all of them in one transaction. What they change, the switch hears of; nobody waits for that. */
-export async function vsctl(instance: InstancePaths, commands: readonly string[][]): Promise<string> {
+/** Commands to ovs-vsctl(8), all of them in one transaction; it waits until the switch has taken them in, unless `options` say otherwise. */
+export async function vsctl(instance: InstancePaths, options: readonly string[], commands: readonly string[][]): Promise<string> {
   const joined = commands.flatMap((command) => ['--', ...command])
-  return runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=8', '--no-wait', ...joined])
-}
-
-/** Waits until the switch has taken in these new ports, or has said why it cannot. */
-export async function untilTaken(instance: InstancePaths, devices: readonly string[]): Promise<void> {
-  await vsctl(
-    instance,
-    devices.map((device) => ['wait-until', 'Interface', device, 'ofport!=[]']),
-  )
-}
-
-/**
- * Changes something and waits until the switch says that it has taken it in. It says so once, and that can get lost (ovs-vswitchd 3.1, one
- * of some ten changes in quick succession): by the time that this ends then, it has had its time.
- */
-async function vsctlTaken(instance: InstancePaths, commands: readonly string[][]): Promise<void> {
-  const joined = commands.flatMap((command) => ['--', ...command])
-  await runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=2', ...joined], { alsoOk: 'SIGALRM' })
+  return runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=8', ...options, ...joined])
 }
 
 /** Writes into an empty database what an ovs-vswitchd that starts on it is to be: bridges, tunnels and ports at once. */
@@ -80,20 +63,24 @@ export async function describeSwitch(instance: InstancePaths, { datapath, nic, t
     ['set', 'bridge', 'br-phy', `other_config:hwaddr="${tunnelEnd.mac}"`],
     ...addPort('br-phy', { device: nic, number: 1 }),
   ]
-  await vsctl(instance, [
-    ['init'],
-    ['set', 'Open_vSwitch', '.', ...options],
-    ...bridge('br-int'),
-    ...tunnel(reservedPorts.vxlan, 'type=vxlan', `options:dst_port=${vxlanUdpPort}`),
-    ...tunnel(reservedPorts.gre, 'type=gre'),
-    ...devicePorts(ports).flatMap((port) => addPort('br-int', port)),
-    ...(datapath === 'userspace' ? underlay : []),
-  ])
+  await vsctl(
+    instance,
+    ['--no-wait'],
+    [
+      ['init'],
+      ['set', 'Open_vSwitch', '.', ...options],
+      ...bridge('br-int'),
+      ...tunnel(reservedPorts.vxlan, 'type=vxlan', `options:dst_port=${vxlanUdpPort}`),
+      ...tunnel(reservedPorts.gre, 'type=gre'),
+      ...devicePorts(ports).flatMap((port) => addPort('br-int', port)),
+      ...(datapath === 'userspace' ? underlay : []),
+    ],
+  )
 }
 
 /** Lets a switch in the kernel take its packets that match no flow of the kernel's; until then it leaves alone what its predecessor put there. */
 export async function endFlowRestore(instance: InstancePaths): Promise<void> {
-  await vsctlTaken(instance, [['remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait']])
+  await vsctl(instance, [], [['remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait']])
 }
 
 /** A port that the switch has been told of. */
@@ -151,14 +138,9 @@ export async function changePorts(instance: InstancePaths, { removed, added }: P
   const additions = added.flatMap((port) => addPort('br-int', port))
   // What goes and comes back within one transaction would not be opened anew.
   const apart = removed.some(({ device }) => added.some((port) => port.device === device))
-  if (apart) await vsctlTaken(instance, removals)
-  const rest = apart ? additions : [...removals, ...additions]
-  if (rest.length > 0) await vsctl(instance, rest)
-  if (added.length > 0)
-    await untilTaken(
-      instance,
-      added.map(({ device }) => device),
-    )
+  for (const commands of apart ? [removals, additions] : [[...removals, ...additions]]) {
+    if (commands.length > 0) await vsctl(instance, [], commands)
+  }
 }
 
 export interface PortChanges {
