@@ -206,6 +206,7 @@ export class Forwarder {
     this.#plugged = portsText(ports)
     const done = await this.switch.converge({
       nic: underlay.nic,
+      nicIndex: underlay.nicIndex,
       tunnelEnd: { ...own, prefixLength: underlay.prefixLength },
       peers: peersOf(hosts, config.host, underlay),
       ports,

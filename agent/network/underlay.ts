@@ -5,6 +5,7 @@ import { runProgram } from '../runtime/programs.ts'
 /** The NIC that carries tunnels, and the address that they end at: of the tenant plane, or of mgmt where there is no other. */
 export interface Underlay {
   nic: string
+  nicIndex: number
   ip: string
   prefixLength: number
   mac: string
@@ -12,6 +13,7 @@ export interface Underlay {
 }
 
 interface Link {
+  ifindex?: number
   address?: string
   mtu?: number
   addr_info?: { local?: string; prefixlen?: number }[]
@@ -29,8 +31,8 @@ export async function findUnderlay(config: AgentConfig): Promise<Underlay> {
   const { host } = config
   const [link] = JSON.parse((await runProgram(['ip', '-json', 'address', 'show', 'dev', nic]).catch(() => '[]')) || '[]') as Link[]
   const found = link?.addr_info?.find(({ local }) => local === ip)
-  if (link?.address !== undefined && link.mtu !== undefined && found?.prefixlen !== undefined) {
-    return { nic, ip, prefixLength: found.prefixlen, mac: link.address, mtuBytes: link.mtu }
+  if (link?.ifindex !== undefined && link.address !== undefined && link.mtu !== undefined && found?.prefixlen !== undefined) {
+    return { nic, nicIndex: link.ifindex, ip, prefixLength: found.prefixlen, mac: link.address, mtuBytes: link.mtu }
   }
   throw new HoldfastError(
     'not-found',

@@ -266,6 +266,26 @@ it('goes on forwarding while the module that put it there is killed and starts a
   await expect.poll(async () => (await inside('h1', 'pgrep', '-f', 'network.mjs')).stdout.trim(), { timeout: 60_000 }).not.toBe('')
 })
 
+it('takes a NIC again that was away and comes back as another device', async () => {
+  // A device that is moved to where its number is taken gets another one, and keeps that.
+  const away = `set -eu
+    index=$(cat /sys/class/net/tenant/ifindex)
+    address=$(ip -o -4 address show dev tenant | awk '{print $4}')
+    unshare --net sleep 60 & there=$!
+    trap 'kill $there' EXIT
+    sleep 0.5
+    nsenter --target $there --net ip link add taken index $index type veth peer name taken2
+    ip link set tenant netns $there
+    sleep 1
+    nsenter --target $there --net ip link set tenant netns 1
+    ip link set tenant up
+    ip address add $address brd + dev tenant
+    test $(cat /sys/class/net/tenant/ifindex) != $index`
+  const { code, stderr } = await inside('h2', 'sh', '-c', away)
+  expect(code, stderr).toBe(0)
+  await expect.poll(() => ping('web-1', '10.20.2.11'), { timeout: 60_000 }).toContain('3 received')
+})
+
 it('has told as an event what an ACL that logs dropped', async () => {
   const told = async () => (await services.desktop.inventory.list({ kind: 'events' })).items.filter(({ type }) => type === 'acl-decided')
   await expect

@@ -10,6 +10,8 @@ export interface SwitchBase {
   datapath: Datapath
   /** Linux device that carries tunnels; it keeps its address, and the host's own traffic never depends on the switch. */
   nic: string
+  /** Of that device: a NIC that was taken away and came back is another one, of which a running switch would notice nothing. */
+  nicIndex: number
   /** Where this host's tunnels end. Its MAC is not the NIC's: peers send tunnels to it, all else to the NIC's. */
   tunnelEnd: TunnelEnd & { prefixLength: number }
 }
@@ -36,8 +38,8 @@ export function sameBase(one: SwitchBase, other: SwitchBase): boolean {
   return baseText(one) === baseText(other)
 }
 
-function baseText({ datapath, nic, tunnelEnd: { ip, mac, prefixLength } }: SwitchBase): string {
-  return JSON.stringify([datapath, nic, ip, mac, prefixLength])
+function baseText({ datapath, nic, nicIndex, tunnelEnd: { ip, mac, prefixLength } }: SwitchBase): string {
+  return JSON.stringify([datapath, nic, nicIndex, ip, mac, prefixLength])
 }
 
 /** Writes it as one JSON file, whole or not at all. */

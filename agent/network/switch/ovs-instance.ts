@@ -76,8 +76,8 @@ export class OvsInstance {
       const ovsdb = await startDatabase(paths, number)
       await describeSwitch(instance, desired)
       const vswitchd = await startSwitch(paths, number, desired.datapath)
-      const { datapath, nic, tunnelEnd } = desired
-      const made = new OvsInstance(paths, { number, ovsdb, vswitchd, base: { datapath, nic, tunnelEnd } }, gated)
+      const { datapath, nic, nicIndex, tunnelEnd } = desired
+      const made = new OvsInstance(paths, { number, ovsdb, vswitchd, base: { datapath, nic, nicIndex, tunnelEnd } }, gated)
       await made.#setUp(desired)
       return made
     } catch (thrown) {

@@ -91,6 +91,7 @@ function desiredOf(host: Host, tunnel: 'vxlan' | 'gre', more: Flow[] = []): Omit
   const guestMac = host === 'h1' ? '02:00:00:00:00:01' : '02:00:00:00:00:02'
   return {
     nic: 'tenant',
+    nicIndex: 1,
     tunnelEnd: { ip: own, mac: macOf(own), prefixLength: 24 },
     peers: [{ ip: peer, mac: macOf(peer) }],
     ports: [{ device: 'guest0', number: 300 }],
