@@ -1,5 +1,6 @@
 import agentAtRest from './agent-at-rest.ts'
 import type { Bench } from './bench.ts'
+import broadcastCopies from './broadcast-copies.ts'
 import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
 import forwardingOutage from './forwarding-outage.ts'
@@ -27,5 +28,6 @@ export const benches: Bench[] = [
   forwardingOutage,
   moduleRestart,
   overlayThroughput,
+  broadcastCopies,
   topologyFrames,
 ]

@@ -1,21 +1,26 @@
-/** Compiles the agent's program for broadcast: `dist/broadcast/HASH.bpf.o`, once for the same source. */
+/** Compiles programs for the kernel, foremost that of the agent for broadcast: `dist/broadcast/HASH.bpf.o`, once for the same source. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { asHoldfastError, HoldfastError } from '../core/errors.ts'
 import { clang, ensurePrograms, hasProgram } from './machine.ts'
 
 const root = join(import.meta.dirname, '..')
-const source = 'agent/network/broadcast/replicate.bpf.c'
-const sources = [source, 'agent/network/broadcast/kernel.h']
+const directory = 'agent/network/broadcast/program'
 /** `-mcpu=v3`: compare-and-swap and jumps on 32 bits, Linux 5.12. Without paths of this machine in it. */
 const flags = ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', '-Wall', '-Werror', '-fdebug-compilation-dir', '.']
 
-/** Path of the object file, made if it is not there. Throws `not-supported` where there is no clang and it cannot be installed; `step-failed` with clang's words. */
+/** Path of the object of the replicator's program: see `compileBpf`. */
 export function buildBroadcastObject(say: (line: string) => void): string {
+  return compileBpf(`${directory}/replicate.bpf.c`, say)
+}
+
+/** Path of the object of a source file within the repository, made if it is not there. Throws `not-supported` where there is no clang and it cannot be installed; `step-failed` with clang's words. */
+export function compileBpf(source: string, say: (line: string) => void): string {
   const hash = createHash('sha256').update(flags.join(' '))
-  for (const file of sources) hash.update(readFileSync(join(root, file)))
+  const headers = readdirSync(join(root, directory)).filter((name) => name.endsWith('.h'))
+  for (const file of [source, ...headers.sort().map((name) => `${directory}/${name}`)]) hash.update(readFileSync(join(root, file)))
   const path = join(root, 'dist/broadcast', `${hash.digest('hex').slice(0, 16)}.bpf.o`)
   if (existsSync(path)) return path
   ensureClang(say)

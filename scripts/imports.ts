@@ -14,7 +14,7 @@ interface Rule {
 }
 
 const core = /^core\//
-const labAndAgentPackage = [/^lab\//, /^scripts\/pack-agent\.ts$/]
+const labAndAgentPackage = [/^lab\//, /^scripts\/(pack-agent|broadcast-object)\.ts$/]
 const allButScreens = /^(?!src-renderer\/)/
 
 /** Who may import what. A file that no rule names is a violation itself, so that a new folder has to be thought about. */

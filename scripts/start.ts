@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { readArguments } from './arguments.ts'
+import { broadcastObjectIfPossible } from './broadcast-object.ts'
 import { buildScreens } from './build.ts'
 import { readyElectron } from './electron.ts'
 import { fail } from './fail.ts'
@@ -43,6 +44,8 @@ const holdfast = (...argv: string[]) => [process.execPath, 'src-main/cli/main.ts
 
 async function labUp(name: string): Promise<void> {
   ensurePrograms(labPrograms, console.log)
+  // Before the lab's base layer, which is made anew when the machine has other packages.
+  broadcastObjectIfPossible(console.log)
   const code = await run(holdfast('lab', 'up', '--name', name))
   if (code !== 0)
     throw new HoldfastError(

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { ensureBaseLayer } from '../lab/base.ts'
 import { proofs } from '../proofs/index.ts'
+import { buildBroadcastObject } from './broadcast-object.ts'
 import { buildScreens } from './build.ts'
 import type { Counts } from './counts-reporter.ts'
 import { fail } from './fail.ts'
@@ -95,7 +96,8 @@ async function labTests(): Promise<Counts> {
   const obstacle = labObstacle()
   if (obstacle) return skipFiles('**/*.lab.test.ts', obstacle)
   ensurePrograms(labPrograms, console.log)
-  // Fetched here, where it may take as long as the network does, and not in the time of the first test that needs it.
+  // Both are fetched here, where it may take as long as the network does, and not in the time of the first test that needs them.
+  buildBroadcastObject(console.log)
   await ensureBaseLayer(console.log)
   return vitest('lab')
 }

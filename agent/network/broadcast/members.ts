@@ -1,0 +1,63 @@
+import { HoldfastError } from '../../../core/errors.ts'
+import { parseIpv4 } from '../../../core/net/address.ts'
+import { ip4At, macAt, macBytes } from '../../../core/net/packet/bytes.ts'
+
+/** An address on the plane that carries tunnels, and the MAC that frames to it must have: of the next hop, where that is not its own. */
+export interface UnderlayAddress {
+  ip: string
+  mac: string
+}
+
+/** Where the tunnels of a host end that has ports in a network, and which tunnels it takes. */
+export interface Member extends UnderlayAddress {
+  tunnel: 'vxlan' | 'gre'
+}
+
+/** MAX_MEMBERS of program/maps.h. */
+export const maxMembers = 4096
+/** 24 bits, RFC 7348. */
+const maxVni = 0xff_ffff
+/** `struct member` and `struct head` of program/maps.h. */
+const elementBytes = 12
+
+/** Four bytes in network order. Throws `bad-input`. */
+export function ip4Bytes(ip: string): Buffer {
+  const value = parseIpv4(ip)
+  if (value === null) throw new HoldfastError('bad-input', `${ip} is no IPv4 address`, 'Tunnels end at IPv4 addresses.', { ip })
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+/** The elements of the list of a VNI's members: a head, then those that take VXLAN, then those that take GRE. Throws `bad-input`. */
+export function encodeMembers(vni: number, members: readonly Member[], hostIp: string | null): Buffer[] {
+  if (!Number.isInteger(vni) || vni < 0 || vni > maxVni)
+    throw new HoldfastError('bad-input', `${vni} is no VNI`, `A VNI is a number from 0 to ${maxVni}.`, { vni })
+  if (members.length > maxMembers)
+    throw new HoldfastError(
+      'bad-input',
+      `VNI ${vni} has ${members.length} member hosts, and a broadcast node copies to ${maxMembers} at most`,
+      'Split the network, or choose another way of broadcast for it.',
+      { vni, members: members.length, maxMembers },
+    )
+  const seen = new Set<string>()
+  const twice = members.find(({ ip }) => seen.size === seen.add(ip).size)
+  if (twice) throw new HoldfastError('bad-input', `VNI ${vni} has the member ${twice.ip} twice`, 'Name each host once.', { vni, ip: twice.ip })
+  const vxlan = members.filter(({ tunnel }) => tunnel === 'vxlan')
+  const gre = members.filter(({ tunnel }) => tunnel === 'gre')
+  const head = Buffer.alloc(elementBytes)
+  head.writeUInt32LE(vxlan.length, 0)
+  head.writeUInt32LE(gre.length, 4)
+  const elements = [...vxlan, ...gre].map(({ ip, mac }) => {
+    const self = Buffer.alloc(2)
+    self.writeUInt16LE(Number(ip === hostIp))
+    return Buffer.concat([ip4Bytes(ip), macBytes(mac), self])
+  })
+  return [head, ...elements]
+}
+
+/** What `encodeMembers` made. */
+export function decodeMembers(elements: readonly Buffer[]): Member[] {
+  const vxlan = elements[0]?.readUInt32LE(0) ?? 0
+  return elements.slice(1).map((element, index) => ({ ip: ip4At(element, 0), mac: macAt(element, 4), tunnel: index < vxlan ? 'vxlan' : 'gre' }))
+}
