@@ -6,7 +6,8 @@ import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Follower } from '../store/follower.ts'
 import type { Store, StoredKey } from '../store/store.ts'
-import { decodeNetwork, encodeNetwork, endDocSchema, networkKeys, placedDocSchema, type PlacedDoc } from './documents.ts'
+import { endDocSchema, isPartKey, networkKeys, placedDocSchema, type PlacedDoc } from './documents.ts'
+import { NetworkParts } from './network-parts.ts'
 
 export interface DesiredOptions {
   logger: Logger
@@ -16,6 +17,15 @@ export interface DesiredOptions {
   onChange(): void
 }
 
+/** The virtual network at one revision of the store. */
+interface Known {
+  revision: number
+  parts: NetworkParts
+  network: VirtualNetwork
+}
+
+const nothing: Known = { revision: 0, parts: new NetworkParts(), network: emptyVirtualNetwork }
+
 /** The virtual network as the store has it, and what hosts say of it. */
 export class Desired implements Disposable {
   readonly #options: DesiredOptions
@@ -23,10 +33,10 @@ export class Desired implements Disposable {
   readonly #ends = new Map<string, TunnelEnd>()
   readonly #placed = new Map<string, PlacedDoc>()
   readonly #waiting = new Set<() => void>()
-  /** Documents are decoded one after the other. */
-  #turn = Promise.resolve()
-  #network: VirtualNetwork = emptyVirtualNetwork
-  #revision = 0
+  /** The newest that can be read. */
+  #known = nothing
+  /** The newest, whether it can be read or not. */
+  #newest: Omit<Known, 'network'> = nothing
   /** Whether a first look at the store has succeeded. */
   ready = false
   /** Why the newest network cannot be read; null when it can. */
@@ -39,18 +49,18 @@ export class Desired implements Disposable {
       store: options.store,
       prefix: networkKeys.prefix,
       endpoints: options.endpoints,
-      onAll: (items) => this.#inTurn(() => this.#sawAll(items)),
-      onChange: (changes, revision) => this.#inTurn(() => this.#saw(changes.map((change) => ({ ...change, revision })))),
+      onAll: (items) => this.#sawAll(items),
+      onChange: (changes, revision) => this.#saw(changes, revision),
     })
   }
 
   get network(): VirtualNetwork {
-    return this.#network
+    return this.#known.network
   }
 
   /** Store revision of the network's last change; 0: nothing was ever declared. */
   get revision(): number {
-    return this.#revision
+    return this.#known.revision
   }
 
   get ends(): ReadonlyMap<string, TunnelEnd> {
@@ -71,14 +81,15 @@ export class Desired implements Disposable {
   ): Promise<{ revision: number; changes: Change[] }> {
     const declaration = parseDeclaration(text)
     for (let attempt = 0; attempt < 5; attempt++) {
-      const [{ network, revision: at }, hosts] = await Promise.all([this.#stored(), options.hosts()])
+      const [before, hosts] = await Promise.all([this.#stored(), options.hosts()])
+      const { revision: at } = before
       if (options.revision !== undefined && options.revision !== at) throw changedMeanwhile(options.revision, at)
-      const { next, changes } = planNetwork(network, declaration, { prune: options.prune, hosts })
+      const { next, changes } = planNetwork(before.network, declaration, { prune: options.prune, hosts })
       if (changes.length === 0) return { revision: at, changes }
-      const put = { put: networkKeys.desired, value: await encodeNetwork(next) }
-      const { done, revision } = await this.#options.store.change([{ key: networkKeys.desired, revision: at }], [put])
+      const { writes, parts } = before.parts.replacedBy(next)
+      const { done, revision } = await this.#options.store.change([{ key: networkKeys.desired, revision: at }], writes)
       if (done) {
-        this.#wrote(next, revision)
+        this.#wrote({ revision, parts, network: next })
         return { revision, changes }
       }
     }
@@ -86,21 +97,20 @@ export class Desired implements Disposable {
   }
 
   /** What this process has written counts from now on; the store's news of it comes later. */
-  #wrote(network: VirtualNetwork, revision: number): void {
-    if (revision <= this.#revision) return
-    this.#network = network
-    this.#revision = revision
+  #wrote(written: Known): void {
+    if (written.revision <= this.#newest.revision) return
+    this.#newest = this.#known = written
     this.unreadable = null
-    for (const end of [...this.#waiting]) end()
-    this.#options.onChange()
+    this.#tell(true)
   }
 
   /** The network as it is stored now. What was seen of it already is not read again. */
-  async #stored(): Promise<{ network: VirtualNetwork; revision: number }> {
-    const stored = await this.#options.store.get(networkKeys.desired)
-    if (!stored) return { network: emptyVirtualNetwork, revision: 0 }
-    if (stored.revision === this.#revision && this.unreadable === null) return { network: this.#network, revision: this.#revision }
-    return { network: await decodeNetwork(stored.value), revision: stored.revision }
+  async #stored(): Promise<Known> {
+    const root = await this.#options.store.get(networkKeys.desired)
+    if ((root?.revision ?? 0) === this.#known.revision) return this.#known
+    const { items } = await this.#options.store.list(networkKeys.desired)
+    const parts = new NetworkParts().with(items)
+    return { revision: revisionOf(items), parts, network: parts.read() }
   }
 
   /** Resolves when anything is changed, or after `limitMs`. */
@@ -120,50 +130,57 @@ export class Desired implements Disposable {
     this.#follower[Symbol.dispose]()
   }
 
-  #inTurn(work: () => Promise<void>): void {
-    this.#turn = this.#turn.then(work).catch((cause: unknown) => this.#options.logger.error('the store’s news could not be taken', { cause }))
-  }
-
-  async #sawAll(items: readonly StoredKey[]): Promise<void> {
+  /** `items`: all there is. The store may have been restored to an earlier state. */
+  #sawAll(items: readonly StoredKey[]): void {
     this.#ends.clear()
     this.#placed.clear()
-    if (!items.some(({ key }) => key === networkKeys.desired)) await this.#sawNetwork(null, 0, true)
+    for (const item of items) this.#sawHost(item)
+    const parts = items.filter(({ key }) => isPartKey(key))
+    this.#sawNetwork({ revision: revisionOf(parts), parts: new NetworkParts().with(parts) })
     this.ready = true
-    await this.#saw(items, true)
+    this.#tell(true)
   }
 
-  async #saw(items: readonly { key: string; value: unknown; revision: number }[], first = false): Promise<void> {
-    let ours = first
-    for (const { key, value, revision } of items) {
-      if (key === networkKeys.desired) await this.#sawNetwork(value, revision, first)
-      else if (key.startsWith(networkKeys.ends)) keep(this.#ends, key.slice(networkKeys.ends.length), endDocSchema.safeParse(value).data)
-      else if (key.startsWith(networkKeys.placedAll))
-        keep(this.#placed, key.slice(networkKeys.placedAll.length), placedDocSchema.safeParse(value).data)
-      ours ||= !key.startsWith(networkKeys.placedAll)
-    }
-    for (const end of [...this.#waiting]) end()
-    if (ours) this.#options.onChange()
+  /** `changes`: all of one revision. */
+  #saw(changes: readonly { key: string; value: unknown }[], revision: number): void {
+    for (const change of changes) this.#sawHost(change)
+    const parts = changes.filter(({ key }) => isPartKey(key))
+    // What this process has written already, and what was before that, is known.
+    const isNew = parts.length > 0 && revision > this.#newest.revision
+    if (isNew) this.#sawNetwork({ revision, parts: this.#newest.parts.with(parts) })
+    this.#tell(isNew || changes.some(({ key }) => key.startsWith(networkKeys.ends)))
   }
 
-  /** `first`: all of the store was read anew, which may have been restored to an earlier state. */
-  async #sawNetwork(value: unknown, revision: number, first: boolean): Promise<void> {
-    // News of what this process has written already, or of what was before that, take nothing back.
-    const known = first ? revision === this.#revision : revision <= this.#revision
-    if (value !== null && known && this.unreadable === null) return
+  #sawHost({ key, value }: { key: string; value: unknown }): void {
+    if (key.startsWith(networkKeys.ends)) keep(this.#ends, key.slice(networkKeys.ends.length), endDocSchema.safeParse(value).data)
+    else if (key.startsWith(networkKeys.placedAll)) keep(this.#placed, key.slice(networkKeys.placedAll.length), placedDocSchema.safeParse(value).data)
+  }
+
+  #sawNetwork(newest: Omit<Known, 'network'>): void {
+    this.#newest = newest
     try {
-      this.#network = value === null ? emptyVirtualNetwork : await decodeNetwork(value)
-      this.#revision = revision
+      this.#known = { ...newest, network: newest.parts.read(this.#known.network) }
       this.unreadable = null
     } catch (thrown) {
       // What was in place stays in place.
       this.unreadable = (thrown as Error).message
     }
   }
+
+  /** `change`: of the network or of tunnel ends. */
+  #tell(change: boolean): void {
+    for (const end of [...this.#waiting]) end()
+    if (change) this.#options.onChange()
+  }
 }
 
 function keep<T>(map: Map<string, T>, name: string, doc: T | undefined): void {
   if (doc === undefined) map.delete(name)
   else map.set(name, doc)
+}
+
+function revisionOf(items: readonly StoredKey[]): number {
+  return items.find(({ key }) => key === networkKeys.desired)?.revision ?? 0
 }
 
 function changedMeanwhile(seen: number, now: number): HoldfastError {

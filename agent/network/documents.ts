@@ -1,16 +1,18 @@
-import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { HoldfastError } from '../../core/errors.ts'
 import { tunnelEndSchema, virtualNetworkSchema, type VirtualNetwork } from '../../core/model/network.ts'
 
 /**
- * Where the network module keeps what in the store. Apart from the cluster's prefix, which every cluster module watches. The whole
- * virtual network is one key, so that every change of it is one revision and no host ever sees half of one.
+ * Where the network module keeps what in the store. Apart from the cluster's prefix, which every cluster module watches. The virtual network
+ * lies in parts; every change of it writes those that differ, and the root, in one transaction. So the root's revision is that of the whole
+ * network, and whoever reads at one revision, or takes all news of one, never sees half of a change.
  */
 export const networkKeys = {
   prefix: '/holdfast-network/',
+  /** The root: part of the network like the others, and a prefix of their keys. */
   desired: '/holdfast-network/desired',
+  part: (number: number) => `/holdfast-network/desired/${number}`,
   /** Where a host's tunnels end, written by itself. */
   end: (host: string) => `/holdfast-network/ends/${host}`,
   ends: '/holdfast-network/ends/',
@@ -19,37 +21,35 @@ export const networkKeys = {
   placedAll: '/holdfast-network/placed/',
 } as const
 
-/** The virtual network as it is stored: JSON, gzipped, in base64. 2,000 ports are about 80 kB. */
-const desiredDocSchema = z.looseObject({ format: z.literal(1), gzip: z.base64() })
+/** Whether a key holds a part of the virtual network. */
+export function isPartKey(key: string): boolean {
+  return key === networkKeys.desired || key.startsWith(`${networkKeys.desired}/`)
+}
+
+/** Some of the virtual network's objects, and in the root the numbers given last. */
+export type NetworkPart = Partial<VirtualNetwork>
+
+/** A part as it is stored: JSON, gzipped, in base64. The single part of format 1 was the whole network. */
+const partDocSchema = z.looseObject({ format: z.literal([1, 2]), gzip: z.base64() })
+const partSchema = virtualNetworkSchema.partial()
+
 /** What one host has in place. `revision` is that of the desired network's last change. */
 export const placedDocSchema = z.looseObject({ revision: z.number().int().nullable(), problems: z.array(z.string()) })
 export type PlacedDoc = z.infer<typeof placedDocSchema>
 export const endDocSchema = tunnelEndSchema
 
-/** etcd takes requests of at most 1.5 MiB; its gateway's base64 adds a third. */
-const maxStoredBytes = 1_000_000
-const maxJsonBytes = 64 * 1024 * 1024
+/** No more is unpacked, whatever somebody has put there. */
+const maxPartJsonBytes = 64 * 1024 * 1024
 
-const compress = promisify(gzip)
-const expand = promisify(gunzip)
-
-/** Throws `bad-input` for a network that is too large to be stored in one revision. */
-export async function encodeNetwork(network: VirtualNetwork): Promise<unknown> {
-  const packed = (await compress(JSON.stringify(network))).toString('base64')
-  if (packed.length <= maxStoredBytes) return { format: 1, gzip: packed }
-  throw new HoldfastError(
-    'bad-input',
-    `The virtual network takes ${packed.length} bytes in the store; one revision holds ${maxStoredBytes}`,
-    'Divide it over two clusters, or leave out ports that nobody uses.',
-  )
+export function encodePart(part: NetworkPart): { format: number; gzip: string } {
+  return { format: 2, gzip: gzipSync(JSON.stringify(part)).toString('base64') }
 }
 
-/** Throws `internal` for something that is no virtual network, e.g. of a later version. */
-export async function decodeNetwork(value: unknown): Promise<VirtualNetwork> {
+/** Throws `internal` for something that is no part of a virtual network, e.g. of a later version. */
+export function decodePart(value: unknown): NetworkPart {
   try {
-    const { gzip: packed } = desiredDocSchema.parse(value)
-    const json = await expand(Buffer.from(packed, 'base64'), { maxOutputLength: maxJsonBytes })
-    return virtualNetworkSchema.parse(JSON.parse(json.toString()))
+    const { gzip } = partDocSchema.parse(value)
+    return partSchema.parse(JSON.parse(gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: maxPartJsonBytes }).toString()))
   } catch (cause) {
     throw new HoldfastError(
       'internal',

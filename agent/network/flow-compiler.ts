@@ -2,31 +2,75 @@ import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { compileHost } from '../../core/net/compile/compile.ts'
 import { islandsOf, joinIslands } from '../../core/net/compile/islands.ts'
 import { indexNetwork } from '../../core/net/compile/view.ts'
-import type { Flow } from '../../core/net/openflow/flow.ts'
+import { inOrder, type Flow } from '../../core/net/openflow/flow.ts'
+import { sameJson } from '../../core/sync/same-json.ts'
+import { flowChanges } from './switch/flow-changes.ts'
+
+/** Where more flows differ, joining all islands anew is not slower than putting each in its place. */
+const maxPatched = 500
+
+interface Compiled {
+  island: VirtualNetwork
+  flows: readonly Flow[]
+}
 
 /** Compiles the flows of one host again and again, and of a network that has changed only the parts that did. */
 export class FlowCompiler {
   readonly #host: string
-  #known = new Map<string, { source: string; flows: Flow[] }>()
+  #ends: [string, TunnelEnd][] = []
+  #islands: ReadonlyMap<string, Compiled> = new Map()
+  #flows: Flow[] = []
 
   constructor(host: string) {
     this.#host = host
   }
 
-  /** What `compileHost` answers; a flow of a part that is as it was is the very object that it was. */
+  /** What `compileHost` answers. A flow that is as it was is the very object that it was; where all are, the list is the very list. */
   compile(network: VirtualNetwork, hosts: ReadonlyMap<string, TunnelEnd>): Flow[] {
-    const ends = JSON.stringify([...hosts])
-    const next = new Map<string, { source: string; flows: Flow[] }>()
+    const ends = [...hosts]
+    const sameEnds = sameJson(ends, this.#ends)
+    const islands = new Map<string, Compiled>()
     for (const [name, island] of islandsOf(network)) {
-      const { last: _last, ...parts } = island
-      const source = ends + JSON.stringify(parts)
-      const known = this.#known.get(name)
-      const flows = known?.source === source ? known.flows : compileHost(indexNetwork({ network: island, hosts }), this.#host)
-      next.set(name, { source, flows })
+      const before = this.#islands.get(name)
+      const stays = sameEnds && before !== undefined && sameJson(before.island, island)
+      islands.set(name, stays ? before : { island, flows: compileHost(indexNetwork({ network: island, hosts }), this.#host) })
     }
-    this.#known = next
     // Nothing declared: the pipeline alone.
-    if (next.size === 0) return compileHost(indexNetwork({ network, hosts }), this.#host)
-    return joinIslands([...next.values()].map(({ flows }) => flows))
+    if (islands.size === 0) islands.set('', { island: network, flows: compileHost(indexNetwork({ network, hosts }), this.#host) })
+    this.#flows = joinedAnew(this.#flows, this.#islands, islands)
+    this.#islands = islands
+    this.#ends = ends
+    return this.#flows
   }
+}
+
+/** The flows of all islands, from what they were `before`. */
+function joinedAnew(joined: Flow[], before: ReadonlyMap<string, Compiled>, now: ReadonlyMap<string, Compiled>): Flow[] {
+  const names = [...new Set([...before.keys(), ...now.keys()])].filter((name) => before.get(name) !== now.get(name))
+  const changes = names.map((name) => flowChanges(before.get(name)?.flows ?? [], now.get(name)?.flows ?? []))
+  const lists = [...now.values()].map(({ flows }) => flows)
+  const removed = changes.flatMap((change) => change.removed)
+  const added = changes.flatMap((change) => change.added)
+  if (removed.length + added.length === 0) return joined
+  if (removed.length + added.length > maxPatched) return joinIslands(lists)
+  const patched = [...joined]
+  for (const flow of removed) if (!lists.some((flows) => has(flows, flow))) patched.splice(placeOf(patched, flow), 1)
+  for (const flow of added) patched.splice(placeOf(patched, flow), has(patched, flow) ? 1 : 0, flow)
+  return patched
+}
+
+/** Where in a list in the order of `inOrder` a flow with this table, priority and match is or would be. */
+function placeOf(flows: readonly Flow[], flow: Flow): number {
+  let [from, to] = [0, flows.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (inOrder(flows[middle]!, flow) < 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+function has(flows: readonly Flow[], flow: Flow): boolean {
+  const there = flows[placeOf(flows, flow)]
+  return there !== undefined && inOrder(there, flow) === 0
 }

@@ -135,7 +135,8 @@ export class NetworkModule {
     if (!this.#desired.ready || !this.#active) return
     const { network, revision, ends } = this.#desired
     this.#forwarder.want({ network, revision, ends })
-    this.#report()
+    // Flows first.
+    this.#options.env.after(0, () => this.#report())
   }
 
   #placed(forwarding: Forwarding): void {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { decodeNetwork, networkKeys } from '../../agent/network/documents.ts'
+import { networkKeys } from '../../agent/network/documents.ts'
+import { NetworkParts } from '../../agent/network/network-parts.ts'
 import { until, withNetworkLab, type NetworkLab } from '../../bench/network-lab.ts'
 import { hostNames, sampleDeclaration, type NetworkShape } from '../../bench/sample-network.ts'
 import type { VirtualNetwork } from '../../core/model/network.ts'
@@ -31,10 +32,12 @@ async function stored(lab: NetworkLab): Promise<Stored> {
   const pki = '/etc/holdfast/pki'
   const { storeEndpoints } = JSON.parse(await lab.inside('h1', 'cat', '/etc/holdfast/join.json')) as { storeEndpoints: string[] }
   const secrets = [`--cacert=${pki}/store-ca.crt`, `--cert=${pki}/store.crt`, `--key=${pki}/store.key`]
-  const get = ['etcdctl', `--endpoints=${storeEndpoints[0]}`, ...secrets, '--write-out=json', 'get', networkKeys.desired]
-  const { kvs } = JSON.parse(await lab.inside('h1', 'env', 'ETCDCTL_API=3', ...get)) as { kvs: { value: string; version: number }[] }
-  const [{ value, version }] = kvs as [(typeof kvs)[0]]
-  return { network: await decodeNetwork(JSON.parse(Buffer.from(value, 'base64').toString())), writes: version }
+  const get = ['etcdctl', `--endpoints=${storeEndpoints[0]}`, ...secrets, '--write-out=json', 'get', '--prefix', networkKeys.desired]
+  const { kvs } = JSON.parse(await lab.inside('h1', 'env', 'ETCDCTL_API=3', ...get)) as { kvs: { key: string; value: string; version: number }[] }
+  const plain = (base64: string): string => Buffer.from(base64, 'base64').toString()
+  const items = kvs.map(({ key, value, version }) => ({ key: plain(key), value: JSON.parse(plain(value)) as unknown, version }))
+  const root = items.find(({ key }) => key === networkKeys.desired)!
+  return { network: new NetworkParts().with(items).read(), writes: root.version }
 }
 
 const modulePid = async (lab: NetworkLab): Promise<string> => (await lab.inside('h1', 'pgrep', '-f', '/network.mjs')).trim()

@@ -26,20 +26,20 @@ export function flowChanges(from: readonly Flow[], to: readonly Flow[]): FlowCha
 
 /** Both lists without flows that are at the same place in both; in whatever order they are, no flow that differs is left out. */
 function unlike(from: readonly Flow[], to: readonly Flow[]): [Flow[], Flow[]] {
-  const left: [Flow[], Flow[]] = [[], []]
-  let [at, there] = [0, 0]
+  const removed: Flow[] = []
+  const added: Flow[] = []
+  let at = 0
+  let there = 0
   while (at < from.length && there < to.length) {
-    const [old, fresh] = [from[at]!, to[there]!]
+    const old = from[at]!
+    const fresh = to[there]!
     const order = old === fresh ? 0 : inOrder(old, fresh)
-    if (order === 0 && !sameFlow(old, fresh)) {
-      left[0].push(old)
-      left[1].push(fresh)
-    } else if (order < 0) left[0].push(old)
-    else if (order > 0) left[1].push(fresh)
+    if (order < 0 || (order === 0 && !sameFlow(old, fresh))) removed.push(old)
+    if (order > 0 || (order === 0 && !sameFlow(old, fresh))) added.push(fresh)
     if (order <= 0) at++
     if (order >= 0) there++
   }
-  return [left[0].concat(from.slice(at)), left[1].concat(to.slice(there))]
+  return [removed.concat(from.slice(at)), added.concat(to.slice(there))]
 }
 
 function sameFlow(one: Flow, other: Flow): boolean {

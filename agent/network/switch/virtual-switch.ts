@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../../core/errors.ts'
 import type { Flow } from '../../../core/net/openflow/flow.ts'
+import { sameJson } from '../../../core/sync/same-json.ts'
 import { runProgram } from '../../runtime/programs.ts'
 import { desiredVersion, sameBase, writeDesired, type Datapath, type DesiredSwitch } from './desired-switch.ts'
 import { parseFlowDump, type FlowStats } from './flow-changes.ts'
@@ -36,7 +37,6 @@ export class VirtualSwitch {
   #datapath: Datapath | null = null
   #instance: OvsInstance | null = null
   #desired: DesiredSwitch | null = null
-  #written = ''
 
   constructor({ run, log, keeperProgram }: VirtualSwitchOptions) {
     this.#paths = switchPaths(run, log)
@@ -135,7 +135,6 @@ export class VirtualSwitch {
     await this.#keeper.end()
     this.#desired = null
     this.#instance = null
-    this.#written = ''
   }
 
   async #convergeActive(desired: DesiredSwitch): Promise<Converged> {
@@ -151,12 +150,10 @@ export class VirtualSwitch {
   }
 
   #write(desired: DesiredSwitch): void {
-    const text = JSON.stringify(desired)
-    if (text !== this.#written || !existsSync(this.#paths.desired)) {
+    if (!sameJson(desired, this.#desired) || !existsSync(this.#paths.desired)) {
       mkdirSync(this.#paths.directory, { recursive: true, mode: 0o700 })
       writeDesired(this.#paths.desired, desired)
     }
-    this.#written = text
     this.#desired = desired
   }
 

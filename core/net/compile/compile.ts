@@ -1,4 +1,4 @@
-import { inOrder, type Flow } from '../openflow/flow.ts'
+import type { Flow } from '../openflow/flow.ts'
 import { emitAcls } from './acl.ts'
 import { emitAnswers } from './answer.ts'
 import { emitClassify } from './classify.ts'
@@ -7,6 +7,7 @@ import { emitErrorAnswers } from './errors.ts'
 import { emitForwarding } from './fdb.ts'
 import { emitPortSecurity } from './port-security.ts'
 import { emitNextHops, emitRouting } from './routing.ts'
+import { ordered } from './ordered.ts'
 import { tables } from './tables.ts'
 import { viewOf, type NetworkIndex } from './view.ts'
 
@@ -15,12 +16,8 @@ import { viewOf, type NetworkIndex } from './view.ts'
  * flows with the same table, priority and match the one emitted first holds.
  */
 export function compileHost(index: NetworkIndex, host: string): Flow[] {
-  const flows = new Map<string, Flow>()
-  const emit: Emit = (stage, priority, cookie, match, actions) => {
-    const table = tables[stage]
-    const key = `${table} ${priority} ${match}`
-    if (!flows.has(key)) flows.set(key, { table, priority, cookie, match, actions })
-  }
+  const flows: Flow[] = []
+  const emit: Emit = (stage, priority, cookie, match, actions) => void flows.push({ table: tables[stage], priority, cookie, match, actions })
   const view = viewOf(index, host)
   emitClassify(view, emit)
   emitErrorAnswers(view, emit)
@@ -30,5 +27,5 @@ export function compileHost(index: NetworkIndex, host: string): Flow[] {
   emitRouting(view, emit)
   emitNextHops(view, emit)
   emitForwarding(view, emit)
-  return [...flows.values()].sort(inOrder)
+  return ordered(flows)
 }

@@ -20,7 +20,8 @@ export interface FlowOwner {
  */
 export function cookieOf(reason: FlowReason, kind: OwnerKind, name: string): string {
   const head = flowReasons.indexOf(reason) * 256 + ownerKinds.indexOf(kind)
-  return `0x${((BigInt(head) << 48n) | BigInt(hash48(name))).toString(16)}`
+  const hash = hash48(name).toString(16)
+  return head === 0 ? `0x${hash}` : `0x${head.toString(16)}${hash.padStart(12, '0')}`
 }
 
 /** Reads a cookie; null for one that is not ours. */

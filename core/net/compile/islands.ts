@@ -1,12 +1,14 @@
-import type { VirtualNetwork } from '../../model/network.ts'
-import { inOrder, type Flow } from '../openflow/flow.ts'
+import { emptyVirtualNetwork, type VirtualNetwork } from '../../model/network.ts'
+import type { Flow } from '../openflow/flow.ts'
+import { ordered } from './ordered.ts'
 
 /**
  * Parts of a virtual network that have nothing to do with each other: VPCs that are joined by peerings are one. The flows of the whole are
- * those of its parts, so that only the parts that change need be compiled anew. By a name that stays as long as its first VPC does.
+ * those of its parts, so that only the parts that change need be compiled anew. By a name that stays as long as its first VPC does. The numbers
+ * given last are the whole's, and no part's.
  */
 export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> {
-  const { vpcs, networks, routers, peerings, acls, ports, last } = network
+  const { vpcs, networks, routers, peerings, acls, ports } = network
   const islandOf = new Map<string, string>()
   const find = (vpc: string): string => {
     const above = islandOf.get(vpc) ?? vpc
@@ -18,11 +20,12 @@ export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> 
     islandOf.set(b, a)
   }
   const vpcOfNetwork = new Map(networks.map(({ name, vpc }) => [name, vpc]))
-  const networkOfPort = new Map(ports.map((port) => [port.name, port.network]))
+  const asked = new Set(acls.flatMap(({ port }) => port ?? []))
+  const networkOfPort = new Map(ports.filter(({ name }) => asked.has(name)).map(({ name, network }) => [name, network]))
   const islands = new Map<string, VirtualNetwork>()
   const at = (vpc: string): VirtualNetwork => {
     const name = find(vpc)
-    const island = islands.get(name) ?? { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], last }
+    const island = islands.get(name) ?? { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], last: emptyVirtualNetwork.last }
     islands.set(name, island)
     return island
   }
@@ -31,12 +34,12 @@ export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> 
   for (const router of routers) at(router.vpc).routers.push(router)
   for (const peering of peerings) at(vpcOfRouter.get(peering.routers[0])!).peerings.push(peering)
   for (const acl of acls) at(vpcOfNetwork.get(acl.network ?? networkOfPort.get(acl.port!)!)!).acls.push(acl)
-  for (const port of ports) at(vpcOfNetwork.get(port.network)!).ports.push(port)
+  const islandOfNetwork = new Map(networks.map(({ name, vpc }) => [name, at(vpc)]))
+  for (const port of ports) islandOfNetwork.get(port.network)!.ports.push(port)
   return islands
 }
 
 /** The flows of the whole from those of its islands; what several of them have, e.g. the pipeline's own, is there once. */
 export function joinIslands(parts: Iterable<readonly Flow[]>): Flow[] {
-  const all = [...parts].flat().sort(inOrder)
-  return all.filter((flow, index) => index === 0 || inOrder(all[index - 1]!, flow) !== 0)
+  return ordered([...parts].flat())
 }

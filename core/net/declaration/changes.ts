@@ -24,7 +24,7 @@ export type FieldChange = {
 /** What differs between two networks, in the order of kinds, then of names. Their numbers given last are no difference. */
 export function changesOf(before: VirtualNetwork, after: VirtualNetwork): Change[] {
   return networkKinds.flatMap((kind) => {
-    const [old, fresh] = [objectsOf(before, kind), objectsOf(after, kind)]
+    const [old, fresh] = [objectsUnlike(before, after, kind), objectsUnlike(after, before, kind)]
     const names = [...new Set([...old.keys(), ...fresh.keys()])].sort()
     return names.flatMap((name): Change | [] => {
       const [from, to] = [old.get(name), fresh.get(name)]
@@ -36,8 +36,10 @@ export function changesOf(before: VirtualNetwork, after: VirtualNetwork): Change
   })
 }
 
-function objectsOf(network: VirtualNetwork, kind: NetworkKind): Map<string, Readonly<Record<string, unknown>>> {
-  return new Map(network[`${kind}s`].map((object) => [object.name, object]))
+/** By name; without those that are in the other network as the very same object. */
+function objectsUnlike(network: VirtualNetwork, other: VirtualNetwork, kind: NetworkKind): Map<string, Readonly<Record<string, unknown>>> {
+  const same = new Set<unknown>(other[`${kind}s`])
+  return new Map(network[`${kind}s`].flatMap((object) => (same.has(object) ? [] : [[object.name, object]])))
 }
 
 const declaredNames: Readonly<Record<string, string>> = { mtuBytes: 'mtu' }

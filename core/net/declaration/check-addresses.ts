@@ -90,7 +90,7 @@ function checkOverlaps(draft: Draft, networks: readonly DraftNetwork[], family: 
 /** Of two with the same VNI the one that the document says it of is reported. */
 function checkVnis(draft: Draft): void {
   const owners = new Map<number, string>()
-  const [said, others] = partition(draft.network.networks, ({ name }) => draft.says('network', name, 'vni'))
+  const [said, others] = partition(draft.whole.networks, ({ name }) => draft.says('network', name, 'vni'))
   for (const { name, vni } of [...others, ...said]) {
     const owner = owners.get(vni)
     if (owner === undefined) owners.set(vni, name)
@@ -126,9 +126,12 @@ function checkDuplicateAddresses(draft: Draft, network: DraftNetwork): void {
       const address = port[field]
       if (address === undefined) continue
       const owner = owners.get(address)
+      if (owner === undefined) {
+        owners.set(address, `port ${port.name}`)
+        continue
+      }
       const message = `${address} is in network ${network.name} already the address of ${owner}`
-      if (owner === undefined) owners.set(address, `port ${port.name}`)
-      else draft.report('port', port.name, [field], message, 'Choose one that is free there.')
+      draft.report('port', port.name, [field], message, 'Choose one that is free there.')
     }
   }
 }
@@ -157,7 +160,7 @@ function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[],
 /** What comes from a VLAN can only be one port's. */
 function checkVlans(draft: Draft): void {
   const owners = new Map<string, string>()
-  for (const { name, host, attach } of draft.network.ports) {
+  for (const { name, host, attach } of draft.whole.ports) {
     if (attach.kind !== 'vlan') continue
     const place = `VLAN ${attach.vlan} of ${attach.nic} on ${host}`
     const owner = owners.get(place)

@@ -10,12 +10,24 @@ export interface DraftNetwork extends Network {
   ports: readonly Port[]
 }
 
+/** What a draft is of. */
+export interface DraftOptions {
+  /** All of the network as it would be. */
+  merged: VirtualNetwork
+  current: VirtualNetwork
+  declaration: Declaration
+  /** Names of the cluster's hosts. */
+  hosts: readonly string[]
+}
+
 /**
- * A network as it would be, which may be wrong, with what is wrong with it. In its lists what the document does not name comes first, then
- * come the document's objects in its order: of two that contradict each other the latter is reported.
+ * A network as it would be, or the part of it that is checked, which may be wrong, with what is wrong with it. In its lists what the document
+ * does not name comes first, then come the document's objects in its order: of two that contradict each other the latter is reported.
  */
 export class Draft {
   readonly network: VirtualNetwork
+  /** The network that it is a part of. */
+  readonly whole: VirtualNetwork
   readonly hosts: readonly string[]
   readonly networks: ReadonlyMap<string, DraftNetwork>
   readonly routers: ReadonlyMap<string, Router>
@@ -28,8 +40,9 @@ export class Draft {
   /** Place of each declared object in its list in the document. */
   readonly #places = new Map<NetworkKind, ReadonlyMap<string, number>>()
 
-  constructor(network: VirtualNetwork, current: VirtualNetwork, declaration: Declaration, hosts: readonly string[]) {
+  constructor(network: VirtualNetwork, { merged, current, declaration, hosts }: DraftOptions) {
     this.network = network
+    this.whole = merged
     this.hosts = hosts
     this.#current = current
     this.#declaration = declaration

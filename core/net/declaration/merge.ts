@@ -63,10 +63,16 @@ function merge<Declared extends Named, Stored extends Named>(
   declared: readonly Declared[],
   prune: boolean,
 ): Merged<Declared, Stored> {
-  const before = new Map(current.map((object) => [object.name, object]))
+  if (declared.length === 0) return { untouched: prune ? [] : current, named: [] }
   const named = new Map<string, { declared: Declared; before: Stored | undefined }>()
-  for (const object of declared) if (!named.has(object.name)) named.set(object.name, { declared: object, before: before.get(object.name) })
-  return { untouched: prune ? [] : current.filter(({ name }) => !named.has(name)), named: [...named.values()] }
+  for (const object of declared) if (!named.has(object.name)) named.set(object.name, { declared: object, before: undefined })
+  const untouched: Stored[] = []
+  for (const object of current) {
+    const found = named.get(object.name)
+    if (found) found.before = object
+    else if (!prune) untouched.push(object)
+  }
+  return { untouched, named: [...named.values()] }
 }
 
 /** The declared objects' numbers by name: as declared, else as before, else new ones, given in the order of names. */
@@ -84,18 +90,17 @@ function assignNumbers<Declared extends Named, Stored extends Named>(
       { line: null, path: what, message: `There would be ${count} ${what}, and there are numbers for ${room}`, remedy: 'Delete some.' },
     ])
   }
-  const used = new Set(untouched.flatMap((object) => numberOf(object) ?? []))
   const of = new Map<string, number>()
   for (const { declared, before } of named) {
     const number = numberOf(declared) ?? (before && numberOf(before))
-    if (number === undefined) continue
-    of.set(declared.name, number)
-    used.add(number)
+    if (number !== undefined) of.set(declared.name, number)
   }
   const missing = named.map(({ declared }) => declared.name).filter((name) => !of.has(name))
+  if (missing.length === 0) return { of, last }
+  const used = new Set([...of.values(), ...untouched.flatMap((object) => numberOf(object) ?? [])])
   const given = nextNumbers(missing.length, range, last, used)
   for (const [index, name] of missing.sort().entries()) of.set(name, given[index]!)
-  return { of, last: given.at(-1) ?? last }
+  return { of, last: given.at(-1)! }
 }
 
 interface WithMac extends Named {
@@ -106,19 +111,17 @@ interface WithMac extends Named {
 function assignMacs(routers: Merged<WithMac, WithMac>, ports: Merged<WithMac, WithMac>): Record<'router' | 'port', Map<string, string>> {
   const merged = { router: routers, port: ports }
   const of = { router: new Map<string, string>(), port: new Map<string, string>() }
-  const used = new Set<string>()
   for (const kind of ['router', 'port'] as const) {
-    for (const { mac } of merged[kind].untouched) if (mac !== undefined) used.add(mac)
     for (const { declared, before } of merged[kind].named) {
       const mac = declared.mac?.toLowerCase() ?? before?.mac
-      if (mac === undefined) continue
-      of[kind].set(declared.name, mac)
-      used.add(mac)
+      if (mac !== undefined) of[kind].set(declared.name, mac)
     }
   }
+  let used: Set<string> | undefined
   for (const kind of ['router', 'port'] as const) {
     const missing = merged[kind].named.map(({ declared }) => declared.name).filter((name) => !of[kind].has(name))
     for (const name of missing.sort()) {
+      used ??= new Set([...of.router.values(), ...of.port.values(), ...[...routers.untouched, ...ports.untouched].flatMap(({ mac }) => mac ?? [])])
       const mac = macOf(kind, name, used)
       of[kind].set(name, mac)
       used.add(mac)

@@ -1,12 +1,15 @@
 import type { VirtualNetwork } from '../../model/network.ts'
+import { sameJson } from '../../sync/same-json.ts'
 import { changesOf, type Change } from './changes.ts'
 import { checkAcls } from './check-acls.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkRouting } from './check-routing.ts'
 import { Draft } from './draft.ts'
 import { mergeDeclaration } from './merge.ts'
-import { refusalOf } from './problems.ts'
+import { refusalOf, type Problem } from './problems.ts'
 import type { Declaration } from './schema.ts'
+import { sortedBy, sortedByName } from './sorted.ts'
+import { touchedPart } from './touched.ts'
 
 export type { Change } from './changes.ts'
 
@@ -27,46 +30,59 @@ export interface PlanOptions {
 
 /**
  * Works out what a declaration makes of a network. Objects are known by their names; a declared one is as declared, with defaults for what is
- * left out, but keeps what was assigned to it (VNI, MAC, number). The whole of the result is checked.
+ * left out, but keeps what was assigned to it (VNI, MAC, number). The result is checked as a whole: `current` was when it was planned.
  * @throws HoldfastError bad-input with `data.problems` (`Problem[]`), all at once.
  */
 export function planNetwork(current: VirtualNetwork, declaration: Declaration, { hosts, prune }: PlanOptions): NetworkPlan {
-  const draft = new Draft(mergeDeclaration(current, declaration, prune), current, declaration, hosts)
-  checkAddresses(draft)
-  checkRouting(draft)
-  checkAcls(draft)
-  if (draft.problems.length > 0) throw refusalOf(draft.problems)
-  const next = canonical(draft.network)
+  const merged = mergeDeclaration(current, declaration, prune)
+  const check = (part: VirtualNetwork): readonly Problem[] => {
+    const draft = new Draft(part, { merged, current, declaration, hosts })
+    checkAddresses(draft)
+    checkRouting(draft)
+    checkAcls(draft)
+    return draft.problems
+  }
+  // What is stored is right; what the declaration does not touch is so still. Problems are told with the whole in mind.
+  if (prune || check(touchedPart(current, merged, declaration)).length > 0) {
+    const problems = check(merged)
+    if (problems.length > 0) throw refusalOf(problems)
+  }
+  const next = canonical(merged, current)
   return { next, changes: changesOf(current, next) }
 }
 
-/** Everything whose order means nothing is sorted, so that the same network is the same bytes. */
-function canonical({ vpcs, networks, routers, peerings, acls, ports, last }: VirtualNetwork): VirtualNetwork {
+/** Everything whose order means nothing is sorted, so that the same network is the same bytes. What is as it was is the very object that it was. */
+function canonical({ vpcs, networks, routers, peerings, acls, ports, last }: VirtualNetwork, before: VirtualNetwork): VirtualNetwork {
   return {
-    vpcs: sortedBy(vpcs, ({ name }) => name),
-    networks: sortedBy(networks, ({ name }) => name),
-    routers: sortedBy(
-      routers.map((router) => ({ ...router, networks: router.networks.toSorted(), routes: sortedBy(router.routes, ({ to }) => to) })),
-      ({ name }) => name,
-    ),
-    peerings: sortedBy(
-      peerings.map((peering) => ({
-        ...peering,
-        routers: peering.routers.toSorted() as typeof peering.routers,
-        routes: sortedBy(peering.routes, ({ on, to }) => `${on} ${to}`),
-      })),
-      ({ name }) => name,
-    ),
-    acls: sortedBy(acls, ({ name }) => name),
-    ports: sortedBy(
-      ports.map((port) => ({ ...port, allow: port.allow.toSorted() })),
-      ({ name }) => name,
-    ),
+    vpcs: settled(vpcs, before.vpcs, (vpc) => vpc),
+    networks: settled(networks, before.networks, (network) => network),
+    routers: settled(routers, before.routers, (router) => ({
+      ...router,
+      networks: router.networks.toSorted(),
+      routes: sortedBy(router.routes, ({ to }) => to),
+    })),
+    peerings: settled(peerings, before.peerings, (peering) => ({
+      ...peering,
+      routers: peering.routers.toSorted() as typeof peering.routers,
+      routes: sortedBy(peering.routes, ({ on, to }) => `${on} ${to}`),
+    })),
+    acls: settled(acls, before.acls, (acl) => acl),
+    ports: settled(ports, before.ports, (port) => ({ ...port, allow: port.allow.toSorted() })),
     last,
   }
 }
 
-function sortedBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
-  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-  return items.toSorted((a, b) => order(keyOf(a), keyOf(b)))
+/** Sorted by name and each in its one order; `before` is so already. */
+function settled<T extends { name: string }>(items: readonly T[], before: readonly T[], inOrder: (item: T) => T): T[] {
+  const stays = new Set(before)
+  const others = new Set(items.filter((item) => !stays.has(item)).map(({ name }) => name))
+  const known = new Map(before.filter(({ name }) => others.has(name)).map((item) => [item.name, item]))
+  return sortedByName(
+    items.map((item) => {
+      if (stays.has(item)) return item
+      const was = known.get(item.name)
+      const is = inOrder(item)
+      return was && sameJson(was, is) ? was : is
+    }),
+  )
 }
