@@ -1,13 +1,25 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const generated = ['**/node_modules/**', 'dist/**']
 /** Tests that measure something on lab hosts: nothing else may run beside them. */
 const measuring = ['agent/supervisor/swap.lab.test.ts']
 
+/** Files that take far longer than others: they begin first, so that nobody waits for them at the end. */
+const long = ['src-main/deploy/install.lab.test.ts', 'agent/supervisor/modules.test.ts']
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => long.some((file) => moduleId.endsWith(`/${file}`))
+    return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)))
+  }
+}
+
 export default defineConfig({
   plugins: [svelte({ configFile: false })],
   test: {
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         extends: true,

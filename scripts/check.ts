@@ -11,12 +11,13 @@ import type { Counts } from './counts-reporter.ts'
 const root = path.resolve(import.meta.dirname, '..')
 const bin = (name: string) => path.join(root, 'node_modules', '.bin', name)
 
+// Two at a time: the longest begins first.
 const steps: { name: string; argv: string[] }[] = [
+  { name: 'lint', argv: [bin('eslint'), '.', '--max-warnings', '0', '--cache', '--cache-location', 'node_modules/.cache/eslint'] },
   { name: 'imports point one way', argv: [process.execPath, 'scripts/imports.ts'] },
   { name: 'types: core', argv: [bin('tsc'), '-p', 'core'] },
   { name: 'types: agent, src-main, lab, tools', argv: [bin('tsc'), '-p', '.'] },
   { name: 'types: screens', argv: [bin('svelte-check'), '--tsconfig', 'src-renderer/tsconfig.json', '--fail-on-warnings'] },
-  { name: 'lint', argv: [bin('eslint'), '.', '--max-warnings', '0', '--cache', '--cache-location', 'node_modules/.cache/eslint'] },
   { name: 'format', argv: [bin('prettier'), '--check', '.', '--cache', '--log-level', 'warn'] },
   { name: 'nothing unused', argv: [bin('knip'), '--no-progress'] },
 ]

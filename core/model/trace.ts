@@ -46,6 +46,8 @@ export const traceRequestSchema = z.object({
     .string()
     .regex(/^([0-9a-f]{2}){14,9014}$/)
     .optional(),
+  /** Sent for real, it may reach what listens at the receiver; else it is kept from there, or not sent where it cannot be. */
+  deliver: z.boolean().optional(),
 })
 export type TraceRequest = z.infer<typeof traceRequestSchema>
 

@@ -130,6 +130,7 @@ export const commands: Command[] = [
       { name: 'source-ip', value: 'IP', help: 'another source address than the port’s own' },
       { name: 'source-mac', value: 'MAC', help: 'another source MAC than the port’s own' },
       { name: 'frame', value: 'HEX', help: 'send this very frame, Ethernet header first' },
+      { name: 'deliver', help: 'let it reach what listens at the receiver, from which it is kept otherwise' },
       { name: 'mode', value: 'MODE', help: 'live, simulated or both (both)' },
       { name: 'verbose', help: 'also what each switch on the way says that it would do (live)' },
       { name: 'file', short: 'f', value: 'FILE', help: 'as if this declaration were applied (simulated); - is stdin' },

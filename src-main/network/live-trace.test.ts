@@ -149,6 +149,9 @@ describe('a live trace', () => {
     await expect(trace({ to: '10.20.1.255', proto: 'udp' })).rejects.toMatchObject(refused)
     await expect(trace({ from: 'host:h1', to: 'host:h2', proto: 'udp' })).rejects.toMatchObject(refused)
     expect(said.injected).toEqual([])
+    // Unless somebody wants it to.
+    await trace({ to: 'vm-1', proto: 'udp', dport: 53, deliver: true })
+    expect(said.injected).toHaveLength(1)
     // A SYN reaches no application.
     expect(
       (await cluster({ seen: () => ({ there: ['h1/tenant', 'h2/tenant', 'h2/vm-1'], back: [] }) }).trace({ to: 'vm-1', proto: 'tcp', dport: 80 }))

@@ -45,7 +45,7 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
   if (!frame || !first) return { ...path, mode: 'live' }
   const { host } = first
   const mark = markOf(frame)
-  const swallowed = mustBeSwallowed(mark) ? receiverIn(world, path) : null
+  const swallowed = mustBeSwallowed(mark) && !request.deliver ? receiverIn(world, path) : null
   refuseWhatWouldArrive(world, request, frame, mark, swallowed)
   const sent = toHex(frame)
   const sender = agentOf(host)
@@ -105,13 +105,18 @@ function receiverIn(world: World, { hops }: TraceResult): string | null {
   return last && world.index.ports.has(last.device) ? last.device : null
 }
 
-/** A marked packet reaches no application: what cannot be kept from one is not sent. */
+/** A marked packet reaches no application unless that is asked for: what cannot be kept from one is not sent. */
 function refuseWhatWouldArrive(world: World, request: TraceRequest, frame: Uint8Array, { proto }: Mark, receiver: string | null): void {
-  if (!mustBeSwallowed({ proto } as Mark)) return
+  if (request.deliver || !mustBeSwallowed({ proto } as Mark)) return
   const refuse = (message: string): never => {
-    throw new HoldfastError('not-supported', message, 'Trace it with mode simulated; or trace ICMP, or TCP, which no application gets to see.', {
-      proto,
-    })
+    throw new HoldfastError(
+      'not-supported',
+      message,
+      'Trace it with mode simulated; or ICMP or TCP, which no application gets to see; or say that it may arrive (--deliver).',
+      {
+        proto,
+      },
+    )
   }
   if (isHostSender(request)) refuse(`A packet of this kind would reach what listens on the other host`)
   if ((frame[0]! & 1) === 1) refuse('A packet to many would reach every guest of the network')

@@ -217,6 +217,14 @@ describe('a trace, simulated and live', () => {
     expect((await listening).stdout).toBe('')
   })
 
+  it('let the marked datagram reach its guest when they are asked to', async () => {
+    const listen = "import socket\ns=socket.socket(2,2)\ns.bind(('',7))\nprint(s.recv(99).hex())"
+    const listening = inside('db-1', 'timeout', '30', 'python3', '-c', listen)
+    await expect.poll(async () => (await inside('db-1', 'ss', '-Hlun', 'sport = :7')).stdout, { timeout: 20_000 }).not.toBe('')
+    const { sent } = await trace({ from: 'web-1', to: 'db-1', proto: 'udp', dport: 7, deliver: true }, 'live')
+    expect(sent).toContain((await listening).stdout.trim() || 'nothing came')
+  })
+
   it('name what somebody took out of a switch, which is soon back', async () => {
     const mac = (await services.desktop.inventory.list({ kind: 'ports' })).items.find((port) => port.id === 'db-1')!.mac as string
     await ofctl('h1', 'del-flows', `table=9,dl_dst=${mac}`)

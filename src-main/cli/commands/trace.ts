@@ -23,6 +23,7 @@ export async function trace(call: Call): Promise<void> {
     sourceIp: option(call, 'source-ip'),
     sourceMac: option(call, 'source-mac'),
     frame: option(call, 'frame')?.replaceAll(/[\s:]/g, '').toLowerCase(),
+    deliver: flag(call, 'deliver') || undefined,
   })
   if (!request.success) {
     const [issue] = request.error.issues

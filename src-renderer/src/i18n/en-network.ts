@@ -232,6 +232,7 @@ export const enNetwork = {
     sourceMac: 'Source MAC',
     sourceIp: 'Source address',
     own: 'its own',
+    deliver: 'Let it reach what listens there',
     more: 'More',
     swap: 'Swap sender and receiver',
     mode: 'How',

@@ -233,6 +233,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     sourceMac: '源 MAC',
     sourceIp: '源地址',
     own: '使用自身的',
+    deliver: '允许送达接收方的监听程序',
     more: '更多',
     swap: '互换发送方与目标',
     mode: '方式',

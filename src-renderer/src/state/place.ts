@@ -21,7 +21,7 @@ export type Screen = (typeof screens)[number]
 const alone: readonly Screen[] = ['host', 'add-host', 'plan']
 
 /** What an address of the screen `trace` may say of the packet. */
-const traceKeys = ['from', 'to', 'proto', 'sport', 'dport', 'ttl', 'sizeBytes', 'sourceMac', 'sourceIp', 'mode'] as const
+const traceKeys = ['from', 'to', 'proto', 'sport', 'dport', 'ttl', 'sizeBytes', 'sourceMac', 'sourceIp', 'deliver', 'mode'] as const
 export type TraceKey = (typeof traceKeys)[number]
 export type TraceQuery = Partial<Record<TraceKey, string>>
 

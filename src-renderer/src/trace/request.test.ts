@@ -34,6 +34,8 @@ describe('the form of a trace', () => {
       ...{ from: 'web-1', to: '10.20.2.11', proto: 'tcp', dport: 22, sourceMac: 'aa:00:00:00:00:01', mode: 'live' },
     })
     expect(inputOf(form({ proto: '132' })).proto).toBe(132)
+    expect(inputOf(form({ deliver: 'yes' }))).toMatchObject({ deliver: true })
+    expect(inputOf(form())).not.toHaveProperty('deliver')
   })
 
   test('what cannot be asked is said at its field', () => {

@@ -12,7 +12,7 @@ export const modes = ['both', 'live', 'simulated'] as const satisfies readonly T
 export type TraceForm = Record<Exclude<TraceKey, 'mode'>, string> & { mode: TraceMode }
 
 export const blankForm = (): TraceForm => ({
-  ...{ from: '', to: '', proto: 'icmp', sport: '', dport: '', ttl: '', sizeBytes: '', sourceMac: '', sourceIp: '', mode: 'both' },
+  ...{ from: '', to: '', proto: 'icmp', sport: '', dport: '', ttl: '', sizeBytes: '', sourceMac: '', sourceIp: '', deliver: '', mode: 'both' },
 })
 
 /** The form that an address of the window means. */
@@ -45,6 +45,7 @@ export interface TraceInput {
   sizeBytes?: number
   sourceMac?: string
   sourceIp?: string
+  deliver?: boolean
   mode: TraceMode
 }
 
@@ -83,6 +84,7 @@ export function inputOf(form: TraceForm): TraceInput {
     ...{ from: query.from ?? '', to: query.to ?? '', proto, mode: form.mode, ...numbers },
     ...(query.sourceMac !== undefined && { sourceMac: query.sourceMac.toLowerCase() }),
     ...(query.sourceIp !== undefined && { sourceIp: query.sourceIp }),
+    ...(query.deliver !== undefined && { deliver: true }),
   }
 }
 
