@@ -227,8 +227,12 @@ describe('a trace, simulated and live', () => {
 
   it('name what somebody took out of a switch, which is soon back', async () => {
     const mac = (await services.desktop.inventory.list({ kind: 'ports' })).items.find((port) => port.id === 'db-1')!.mac as string
-    await ofctl('h1', 'del-flows', `table=9,dl_dst=${mac}`)
-    expect((await trace({ from: 'web-1', to: 'db-1' })).drop).toMatchObject({ host: 'h1', reason: 'flow-missing', object: 'port/db-1' })
+    const withoutFlow = async () => {
+      await ofctl('h1', 'del-flows', `table=9,dl_dst=${mac}`)
+      return (await trace({ from: 'web-1', to: 'db-1' })).drop
+    }
+    // It may be back before the trace has looked.
+    await expect.poll(withoutFlow, { timeout: 60_000 }).toMatchObject({ host: 'h1', reason: 'flow-missing', object: 'port/db-1' })
     for (let attempt = 0; attempt < 60; attempt++) {
       if ((await ofctl('h1', 'dump-flows', `table=9,dl_dst=${mac}`)).stdout.includes('priority=100')) break
       await sleep(500)
