@@ -71,7 +71,7 @@ describe('switches on the way', () => {
     expect(asked).toHaveLength(2 * 4)
   })
 
-  it('are asked until they have learned both addresses', async () => {
+  it('are asked until they have learned the sender', async () => {
     const young = (reading: SwitchReading): SwitchReading => ({ ...reading, learned: reading.learned.map((one) => ({ ...one, port: null })) })
     const { ofSwitches, asked } = watch({
       h1: (input, time) => Promise.resolve(time < 3 ? young(saying(input.switch, 0)) : saying(input.switch, 0)),

@@ -37,7 +37,7 @@ export type Lack = 'address' | 'count'
 interface Finding {
   in: string | null
   out: string | null
-  /** It has learned the sender at the port that the packet should come in by, and the receiver at the one by which it should go out. */
+  /** It has learned the sender at the port that the packet should come in by, and the receiver, if at all, at the one by which it should go out. */
   passed: boolean
   /** What may still come where nothing is against that: many switches read their counters every few seconds. */
   lacks: Lack | null
@@ -45,6 +45,8 @@ interface Finding {
   down: SwitchLink | null
   /** What it says, e.g. `tor1 learned 0a:… at swp1`. */
   words: string
+  /** The same for who reads where the packet went: its ports, where all is as it should be. */
+  detail(computed: string): string
 }
 
 /** Which ways a packet should take through switches, by a computed path. `frame`: the one that is sent. */
@@ -108,7 +110,7 @@ export function withSwitchEvidence(
     const finding = findings.get(hop.n)
     if (!finding) return hop
     const evidence = finding.passed && index < lastSeen ? 'seen' : hop.evidence
-    return { ...hop, evidence, in: finding.in, out: finding.out, detail: `${hop.detail}, ${finding.words} (SNMP)` }
+    return { ...hop, evidence, in: finding.in, out: finding.out, detail: finding.detail(hop.detail) }
   })
   const beyond = result.hops.slice(lastSeen + 1)
   const firstOther = beyond.findIndex((hop) => !isSwitch(hop))
@@ -144,18 +146,16 @@ function findingOf({ switch: name, in: inLink, out: outLink, src, dst }: SwitchP
   const [into, out] = [inLink?.port ?? otherThan(srcAt, outLink), outLink?.port ?? otherThan(dstAt, inLink)]
   const down = [inLink, outLink].find((link) => link && after.ports.some(({ port, state }) => port === link.port && state === 'down')) ?? null
   const counted = { in: growth(before, after, into, 'inPackets'), out: growth(before, after, out, 'outPackets') }
-  const passed = !down && srcAt !== null && srcAt === into && dstAt !== null && dstAt === out
+  const passed = !down && srcAt !== null && srcAt === into && (dstAt === null || dstAt === out)
   const moved = counted.in > 0 && counted.out > 0
-  const words = down
-    ? [`port ${down.port} of ${name} is down`]
-    : [
-        `${name} learned ${src} ${placeWords(srcAt, into)}`,
-        `${dst} ${placeWords(dstAt, out)}`,
-        // Where they were not waited for, counters that stand still say nothing.
-        ...(moved || (lost && into !== null && out !== null) ? [`counted ${packets(counted.in)} in and ${counted.out} out`] : []),
-      ]
-  const lacks = down ? null : srcAt === null || dstAt === null ? 'address' : lost && passed && !moved ? 'count' : null
-  return { in: into, out, passed, lacks, down, words: words.join(', ') }
+  // Where they were not waited for, counters that stand still say nothing.
+  const counts = moved || (lost && into !== null && out !== null) ? [`counted ${packets(counted.in)} in and ${counted.out} out`] : []
+  const learned = [`${name} learned ${src} ${placeWords(srcAt, into)}`, `${dst} ${placeWords(dstAt, out)}`]
+  const words = (down ? [`port ${down.port} of ${name} is down`] : [...learned, ...counts]).join(', ')
+  const ports = [`in at ${into}`, ...(out === null ? [] : [`out at ${out}`]), ...counts].join(', ')
+  const detail = (computed: string): string => `${passed ? ports : `${computed}, ${words}`} (SNMP)`
+  const lacks = down ? null : srcAt === null ? 'address' : lost && passed && !moved ? 'count' : null
+  return { in: into, out, passed, lacks, down, words, detail }
 }
 
 /** A port where packets of the other direction come in cannot be where they go out by. */

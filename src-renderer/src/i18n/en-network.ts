@@ -313,6 +313,7 @@ export const enNetwork = {
     evidence: { seen: 'seen', computed: 'computed', inferred: 'inferred' },
     evidenceText: {
       seen: 'A tap saw it there',
+      told: 'The switch says so itself, by SNMP',
       computed: 'Follows from the flows',
       inferred: 'Lies between two that saw it',
     },

@@ -306,7 +306,7 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'declaration' |
     wholeWay: '查看全程',
     hopList: '按顺序的各跳',
     evidence: { seen: '实测', computed: '推算', inferred: '推断' },
-    evidenceText: { seen: '探针在此处看到了它', computed: '由流表得出', inferred: '位于两个看到它的设备之间' },
+    evidenceText: { seen: '探针在此处看到了它', told: '交换机通过 SNMP 自己给出', computed: '由流表得出', inferred: '位于两个看到它的设备之间' },
     side: { simulated: '推算', live: '实测' },
     agree: '两者一致',
     part: '从这里起不一致',
