@@ -1,11 +1,11 @@
 import { runProgram } from '../runtime/programs.ts'
-import { isolateDevice, deviceIndex } from './switch/devices.ts'
+import { deviceIndex, isolateDevice, mirrorDevice } from './switch/devices.ts'
 import type { KeeperStatus } from './switch/keeper-status.ts'
 import { vsctl } from './switch/ports.ts'
 import { instancePaths, type SwitchPaths } from './switch/switch-paths.ts'
 
 /** The device that packets are copied to, and the other end of its cable, where nobody listens. */
-const [device, otherEnd] = ['hf-mirror0', 'hf-mirror1'] as const
+const [device, otherEnd] = [mirrorDevice, 'hf-mirror1'] as const
 /** Its OpenFlow port, below those of guests. */
 const portNumber = 4
 const mirrorName = 'holdfast-capture'

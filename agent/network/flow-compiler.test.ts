@@ -4,6 +4,7 @@ import { emptyVirtualNetwork } from '../../core/model/network.ts'
 import { compileHost } from '../../core/net/compile/compile.ts'
 import { indexNetwork } from '../../core/net/compile/view.ts'
 import { arbitraryDeclaration } from '../../core/net/declaration/arbitrary.ts'
+import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
 import type { Declaration } from '../../core/net/declaration/schema.ts'
 import { FlowCompiler } from './flow-compiler.ts'
@@ -49,4 +50,26 @@ it('whatever came before, the flows are those of the whole network', () => {
     }),
     { numRuns: 40 },
   )
+})
+
+it('takes out once what several parts had and none has any more', () => {
+  const declared = (host: string) => `
+networks:
+  - {name: web, vpc: shop, subnet: 10.20.1.0/24, gateway: 10.20.1.1}
+  - {name: mail, vpc: office, subnet: 10.20.1.0/24, gateway: 10.20.1.1}
+routers:
+  - {name: shop, vpc: shop, networks: [web]}
+  - {name: office, vpc: office, networks: [mail]}
+ports:
+  - {name: web-1, network: web, ip: 10.20.1.11, host: ${host}, attach: {kind: netns}}
+  - {name: mail-1, network: mail, ip: 10.20.1.11, host: ${host}, attach: {kind: netns}}
+`
+  const compiler = new FlowCompiler('h1')
+  for (const host of ['h1', 'h2', 'h1', 'h3']) {
+    const { next: network } = planNetwork(emptyVirtualNetwork, parseDeclaration(declared(host)), { hosts: names, prune: true })
+    expect(compiler.compile(network, endsOf(3))).toEqual(compileHost(indexNetwork({ network, hosts: endsOf(3) }), 'h1'))
+  }
+  // Nothing is left of either.
+  const hosts = endsOf(3)
+  expect(compiler.compile(emptyVirtualNetwork, hosts)).toEqual(compileHost(indexNetwork({ network: emptyVirtualNetwork, hosts }), 'h1'))
 })

@@ -54,7 +54,10 @@ function joinedAnew(joined: Flow[], before: ReadonlyMap<string, Compiled>, now: 
   if (removed.length + added.length === 0) return joined
   if (removed.length + added.length > maxPatched) return joinIslands(lists)
   const patched = [...joined]
-  for (const flow of removed) if (!lists.some((flows) => has(flows, flow))) patched.splice(placeOf(patched, flow), 1)
+  for (const flow of removed) {
+    // Several islands may have had it: then it is gone after the first.
+    if (has(patched, flow) && !lists.some((flows) => has(flows, flow))) patched.splice(placeOf(patched, flow), 1)
+  }
   for (const flow of added) patched.splice(placeOf(patched, flow), has(patched, flow) ? 1 : 0, flow)
   return patched
 }

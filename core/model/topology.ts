@@ -5,8 +5,6 @@ import { liveStateSchema, nameSchema, planeSchema, wallMsSchema } from './common
 export const switchSchema = z.looseObject({
   name: z.string(),
   chassisId: z.string(),
-  /** IP addresses at which it says that it is managed. */
-  managementAddresses: z.array(z.string()).optional(),
   ports: z.array(z.looseObject({ id: z.string(), description: z.string().optional() })),
 })
 export type Switch = z.infer<typeof switchSchema>

@@ -83,19 +83,6 @@ it('goes by the chassis id when a switch has no name, and by the newest chassis 
   ])
 })
 
-it('knows where a switch is managed, by the newest that says so', () => {
-  const entities = [
-    neighbour('h1', 'a', { managementAddresses: ['10.0.0.8'], lostAtMs: 5 }),
-    neighbour('h1', 'b', { managementAddresses: ['10.0.0.9', '2001:db8::9'] }),
-    neighbour('h2', 'b', { systemName: 'tor2' }),
-  ]
-  const { switches } = topologyOf({ entities, sources: ['h1', 'h2'].map(fresh), nowMs })
-  expect(switches.map((s) => [s.name, s.managementAddresses])).toEqual([
-    ['tor1', ['10.0.0.9', '2001:db8::9']],
-    ['tor2', undefined],
-  ])
-})
-
 it('does not take a host of the cluster for a switch', () => {
   const host: Entity = { kind: 'host', id: 'h2', atMs: 1, doc: { name: 'h2', addresses: { mgmt: '10.0.0.2' }, role: 'voter', joinedAtMs: 1 } }
   expect(topologyOf({ entities: [host, neighbour('h1', 'mgmt', { systemName: 'h2' })], sources: [fresh('h1')], nowMs })).toEqual({

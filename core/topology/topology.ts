@@ -42,16 +42,14 @@ export function topologyOf(input: TopologyInput): Topology {
   const portOf = (neighbour: (typeof seen)[number]): string => JSON.stringify([neighbour.switch, neighbour.doc.portId])
   const taken = new Set(seen.filter(({ doc }) => doc.lostAtMs === undefined).map(portOf))
 
-  type Found = { chassisId: string; managementAddresses?: string[]; ports: Map<string, Switch['ports'][number]> }
-  const switches = new Map<string, Found>()
+  const switches = new Map<string, { chassisId: string; ports: Map<string, Switch['ports'][number]> }>()
   const links: Link[] = []
   for (const neighbour of seen) {
     const { doc, switch: name, seenAtMs } = neighbour
     if (doc.lostAtMs !== undefined && taken.has(portOf(neighbour))) continue
     // Latest last: of several reports of a chassis or a port the newest is kept.
-    const found: Found = switches.get(name) ?? { chassisId: doc.chassisId, ports: new Map() }
+    const found = switches.get(name) ?? { chassisId: doc.chassisId, ports: new Map() }
     found.chassisId = doc.chassisId
-    if (doc.managementAddresses) found.managementAddresses = doc.managementAddresses
     found.ports.set(doc.portId, { id: doc.portId, ...(doc.portDescription !== undefined && { description: doc.portDescription }) })
     switches.set(name, found)
 
@@ -61,7 +59,7 @@ export function topologyOf(input: TopologyInput): Topology {
   }
   return {
     switches: [...switches]
-      .map(([name, { ports, ...rest }]) => ({ name, ...rest, ports: [...ports.values()].sort((a, b) => compare(a.id, b.id)) }))
+      .map(([name, { chassisId, ports }]) => ({ name, chassisId, ports: [...ports.values()].sort((a, b) => compare(a.id, b.id)) }))
       .sort((a, b) => compare(a.name, b.name)),
     links: links.sort((a, b) => compare(linkId(a), linkId(b))),
   }

@@ -5,7 +5,7 @@ import type { Logger } from '../../runtime/logger.ts'
 import { identifyProcess, isAlive, readPidFile, signalProcess } from '../../runtime/process.ts'
 import { endInstance, runDatabase } from '../switch/daemons.ts'
 import { desiredVersion, readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
-import { removeErrorDevice, setPromiscuous } from '../switch/devices.ts'
+import { removeDevices, setPromiscuous } from '../switch/devices.ts'
 import { readStatus, writeStatus, type KeeperStatus, type Takeover } from '../switch/keeper-status.ts'
 import { OvsInstance, portsText, type InstanceId } from '../switch/ovs-instance.ts'
 import { startedInstances, type SwitchPaths } from '../switch/switch-paths.ts'
@@ -117,7 +117,7 @@ export class Keeper {
     const nic = this.#active?.id.base.nic
     for (const instance of [this.#active, this.#standby]) await instance?.end()
     if (nic !== undefined) await setPromiscuous(nic, false)
-    await removeErrorDevice()
+    await removeDevices()
     rmSync(this.#paths.directory, { recursive: true, force: true })
   }
 

@@ -51,8 +51,14 @@ function isUp(device: string): boolean {
   }
 }
 
-export async function removeErrorDevice(): Promise<void> {
-  if (deviceIndex(errorDevice) !== null) await runProgram(['ip', 'link', 'delete', 'dev', errorDevice])
+/** Where packets of a bridge are copied to while somebody looks at them; it stays a while for the next one. */
+export const mirrorDevice = 'hf-mirror0'
+
+/** Removes the devices that are the switch's own. */
+export async function removeDevices(): Promise<void> {
+  for (const device of [errorDevice, mirrorDevice]) {
+    if (deviceIndex(device) !== null) await runProgram(['ip', 'link', 'delete', 'dev', device])
+  }
 }
 
 /**

@@ -287,6 +287,8 @@ describe('the virtual switch of a host', () => {
   test('is removed without leaving anything', async () => {
     const h1 = await converged('vxlan')
     await settled('h1')
+    // As a trace leaves it for the next one.
+    await inside('h1', 'ip link add hf-mirror0 type veth peer name hf-mirror1')
     await h1.do('remove')
     end()
     await eventually(async () => expect(await inside('h1', 'ps ax | grep -E "[o]vs-|[o]vsdb-|[k]eeper.mjs"')).toBe(''))
@@ -294,6 +296,6 @@ describe('the virtual switch of a host', () => {
     expect(await inside('h1', 'ls /run/holdfast')).toBe('')
     const links = await inside('h1', 'ip -o link')
     expect(links).toContain('guest0')
-    expect(links).not.toMatch(/hf-icmp|br-int|br-phy|ovs-|tenant.*PROMISC/)
+    expect(links).not.toMatch(/hf-icmp|hf-mirror|br-int|br-phy|ovs-|tenant.*PROMISC/)
   })
 })
