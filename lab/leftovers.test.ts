@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseSimulatedInstall, systemAccounts } from './base.ts'
 import { loopsBelow } from './disks.ts'
-import { mountsBelow } from './leftovers.ts'
+import { commandsOn, mountsBelow } from './leftovers.ts'
 import { parseStartTicks } from './state.ts'
 
 const mountinfo = `22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -33,6 +33,19 @@ describe('leftovers', () => {
     ]
     const loops = files.map((backingFile, index) => ({ device: `loop${index}`, backingFile }))
     expect(loopsBelow(loops, '/run/holdfast-lab/a').map(({ device }) => device)).toEqual(['loop0', 'loop3'])
+  })
+
+  it('finds what a killed lab still attaches or mounts, and nothing of others', () => {
+    const ours = [
+      ['losetup', '--find', '/run/holdfast-lab/a/machines/h2/vdb.img', ''],
+      ['/bin/mount', '-t', 'tmpfs', 'holdfast-lab-a', '/run/holdfast-lab/a', ''],
+    ]
+    const others = [
+      ['losetup', '--find', '/run/holdfast-lab/ab/machines/h2/vdb.img', ''],
+      ['less', '/run/holdfast-lab/a/machines/h2/console.log', ''],
+      [''],
+    ]
+    expect(commandsOn([...others, ...ours], '/run/holdfast-lab/a')).toEqual(ours)
   })
 
   it('reads the start time of a process of any name', () => {

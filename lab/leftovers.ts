@@ -1,4 +1,5 @@
 import { access, readFile, readdir, rmdir } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { detachDisks } from './disks.ts'
 import { cgroup2Dir, cgroupOf, killLab, until } from './machine.ts'
 import { fallbackRoute } from './network.ts'
@@ -13,6 +14,23 @@ export function mountsBelow(mountinfo: string, dir: string): string[] {
     .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))))
     .filter((path) => path === dir || path.startsWith(`${dir}/`))
     .reverse()
+}
+
+/**
+ * Of the command lines, those of `losetup` and `mount` that name something below `dir`. Where a lab was killed while it was made,
+ * its last such command outlives it for a moment: a disk that it attaches after all others were released would be nobody's.
+ */
+export function commandsOn(commandLines: readonly string[][], dir: string): string[][] {
+  return commandLines.filter(
+    ([program = '', ...args]) => ['losetup', 'mount'].includes(basename(program)) && args.some((arg) => arg === dir || arg.startsWith(`${dir}/`)),
+  )
+}
+
+/** The arguments of every process of the machine, as in /proc/PID/cmdline. A process that has just ended is left out. */
+async function commandLines(): Promise<string[][]> {
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.map((line) => line.split('\0'))
 }
 
 /**
@@ -40,6 +58,7 @@ export async function removeLab(name: string): Promise<boolean> {
     // Not there if the lab was killed before it was wired.
     await capture(['ip', 'route', 'del', ...fallbackRoute(planLab(state.slot, 1)).split(' ')])
   }
+  await until(async () => commandsOn(await commandLines(), dir).length === 0, 10_000, `what the lab began on ${dir} to be over`)
   await detachDisks(name)
   for (const path of mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), dir)) await unmount(path)
   // Only empty directories are removed, so nothing is lost if an unmount did not take; rmdir then says so.
