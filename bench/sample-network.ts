@@ -2,7 +2,8 @@ import { emptyVirtualNetwork, type TunnelEnd, type VirtualNetwork } from '../cor
 import { parseDeclaration } from '../core/net/declaration/parse.ts'
 import { planNetwork } from '../core/net/declaration/plan.ts'
 import { indexNetwork, type NetworkIndex } from '../core/net/compile/view.ts'
-import { buildWorld, tunnelMacOf } from '../core/net/trace/build-world.ts'
+import { buildWorld } from '../core/net/trace/build-world.ts'
+import { tunnelMacOf } from '../core/net/tunnel-mac.ts'
 import type { World } from '../core/net/trace/world.ts'
 
 /** How large a virtual network is to be. Its ports are spread evenly over networks and hosts. */

@@ -2,15 +2,15 @@ import { readFile, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { planeSchema, planes, type Plane } from '../core/model/common.ts'
-import { bootHost, powerOffHost } from './lifecycle.ts'
+import { bootMachine, powerOffMachine } from './lifecycle.ts'
 import { withLock } from './lock.ts'
 import { cgroupOf, cgroupTree, enterArgv, setFrozen, until } from './machine.ts'
 import { setPorts } from './network.ts'
 import { run } from './run.ts'
-import { hostPlanOf, hostState, powerOf, runningLab, switchPids, writeState, type LabState, type Power } from './state.ts'
+import { addedState, hostState, machineState, nicsOf, powerOf, runningLab, switchPids, writeState, type LabState, type Power } from './state.ts'
 
 /**
- * What can be done to a lab host.
+ * What can be done to a lab host; all but `hang-agent` and `clock` to an added machine too, whose one link needs no plane.
  * `power-off`: its NICs are cut, then everything on it ends; its disks stay. `power-on` boots it again.
  * `pause`: every process frozen and the NICs cut, as a hung machine. `hang-agent`: only the agent's own processes stop; etcd, SSH and the rest go on.
  * `resume` undoes both. `link-down` and `link-up` cut and mend one plane's link at the switch.
@@ -48,10 +48,10 @@ export async function labFault(request: LabFaultRequest): Promise<void> {
     switch (fault) {
       case 'power-off':
         need(state, host, fault, ['on', 'paused'])
-        return powerOffHost(state, host)
+        return powerOffMachine(state, host)
       case 'power-on':
         need(state, host, fault, ['off'])
-        return bootHost(state, host)
+        return bootMachine(state, host)
       case 'pause':
         need(state, host, fault, ['on'])
         return pause(state, host)
@@ -79,22 +79,23 @@ function need(state: LabState, host: string, fault: LabFault, powers: readonly P
 }
 
 async function pause(state: LabState, host: string): Promise<void> {
-  await setPorts(switchPids(state), hostPlanOf(state, host), planes, 'down')
+  await setPorts(switchPids(state), nicsOf(state, host).nics, 'down')
   await setFrozen(await cgroupOf(state.name, host), true)
-  hostState(state, host).power = 'paused'
+  machineState(state, host).power = 'paused'
   await writeState(state)
 }
 
 async function resume(state: LabState, host: string): Promise<void> {
-  const kept = hostState(state, host)
+  const kept = machineState(state, host)
   const hung = (await agentProcesses(state, host)).filter(({ stopped }) => stopped)
   if (kept.power !== 'paused' && hung.length === 0) {
     throw new HoldfastError('bad-input', `${host} is neither paused nor is its agent hung`, 'Nothing to resume.')
   }
   if (kept.power === 'paused') {
     await setFrozen(await cgroupOf(state.name, host), false)
-    const mended = planes.filter((plane) => !kept.downPlanes.includes(plane))
-    await setPorts(switchPids(state), hostPlanOf(state, host), mended, 'up')
+    const { nics, cut } = nicsOf(state, host)
+    const mended = nics.filter(({ device }) => !cut.includes(device))
+    await setPorts(switchPids(state), mended, 'up')
     kept.power = 'on'
     await writeState(state)
   }
@@ -147,13 +148,21 @@ function signal(pid: number, which: 'SIGSTOP' | 'SIGCONT'): void {
 }
 
 async function setLink(state: LabState, host: string, plane: Plane | undefined, up: boolean): Promise<void> {
-  const kept = hostState(state, host)
-  if (!planeSchema.safeParse(plane).success || plane === undefined) {
-    throw new HoldfastError('bad-input', plane ? `${host} has no plane ${plane}` : 'No plane was named', `Planes are ${planes.join(', ')}.`)
+  const { nics } = nicsOf(state, host)
+  const added = addedState(state, host)
+  if (added) {
+    if (plane !== undefined) throw new HoldfastError('bad-input', `${host} has one link, which is on no plane of hosts`, 'Name no plane.')
+    added.linkDown = !up
+  } else {
+    if (!planeSchema.safeParse(plane).success || plane === undefined) {
+      throw new HoldfastError('bad-input', plane ? `${host} has no plane ${plane}` : 'No plane was named', `Planes are ${planes.join(', ')}.`)
+    }
+    const kept = hostState(state, host)
+    kept.downPlanes = [...kept.downPlanes.filter((other) => other !== plane), ...(up ? [] : [plane])]
   }
-  kept.downPlanes = [...kept.downPlanes.filter((other) => other !== plane), ...(up ? [] : [plane])]
-  // A paused host's ports are all down until it is resumed.
-  if (powerOf(state, host) !== 'paused') await setPorts(switchPids(state), hostPlanOf(state, host), [plane], up ? 'up' : 'down')
+  const cut = nics.filter(({ device }) => added !== null || device === plane)
+  // A paused machine's ports are all down until it is resumed.
+  if (powerOf(state, host) !== 'paused') await setPorts(switchPids(state), cut, up ? 'up' : 'down')
   await writeState(state)
 }
 
@@ -165,6 +174,7 @@ async function setClock(state: LabState, host: string, offsetSeconds: number | u
       `For example \`lab fault ${host} clock --offset-seconds 600\`.`,
     )
   }
+  if (addedState(state, host)) throw new HoldfastError('bad-input', `clock cannot be done to ${host}: it is no host`, 'Name a host.')
   const kept = hostState(state, host)
   const environment = offsetSeconds === 0 ? [] : clockEnvironment(await libfaketime(state.baseDir), offsetSeconds)
   const lines = environment.map((line) => `${line}\n`).join('')

@@ -85,6 +85,13 @@ export async function makeHostDisk(lab: string, plan: LabPlan, host: HostPlan): 
   await put(lab, host.name, 'root/.ssh/authorized_keys', await readFile(`${sshKeyPath(lab)}.pub`, 'utf8'), 0o600)
 }
 
+/** Lays out the system disk of an added machine: its name, and lines of ip(8) with which it sets up its own NIC at boot. */
+export async function makeAddedDisk(lab: string, machine: string, networkLines: readonly string[]): Promise<void> {
+  await makeSystemDisk(lab, machine, 'added-init')
+  await put(lab, machine, 'etc/hosts', `127.0.0.1 localhost ${machine}\n::1 localhost\n`)
+  await put(lab, machine, 'etc/lab/network', `${networkLines.join('\n')}\n`)
+}
+
 /** Public host key of a host, as it lies on its system disk. */
 export async function hostPublicKey(lab: string, host: string): Promise<string> {
   return readFile(diskPath(lab, host, 'etc/ssh/ssh_host_ed25519_key.pub'), 'utf8')

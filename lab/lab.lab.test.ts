@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Plane } from '../core/model/common.ts'
-import { labCapture, labDescription, labDown, labExec, labFault, labStatus, labUp, type LabDescription } from './lab.ts'
+import { addPhysical, addPlain, labCapture, labDescription, labDown, labExec, labFault, labStatus, labUp, type LabDescription } from './lab.ts'
 import { until } from './machine.ts'
 import { planLab } from './plan.ts'
 import { capture, type RunResult } from './run.ts'
@@ -354,6 +354,8 @@ describe('labs side by side', () => {
   it('do not meet, and going down one leaves the other and the machine as they were', async () => {
     const before = await machineItself()
     const second = await labUp({ name: other, hosts: 1 })
+    await addPhysical({ name: other, machine: 'server', switchName: 'tor2', vlan: 100 })
+    await addPlain({ name: other, machine: 'plain', switchName: 'tor1' })
     const slot = (await readState(other))!.slot
     const stranger = second.hosts[0]!.addresses
     expect(stranger.mgmt).not.toBe(address('h1', 'mgmt'))

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { findGuest } from './guests.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Plane } from '../core/model/common.ts'
+import { addedOf, type LabAdded } from './added.ts'
 import { ensureBaseLayer, type OnStep } from './base.ts'
 import { hostPublicKey, rootPasswordPath, sshFingerprint, sshKeyPath } from './files.ts'
 import { removeLab } from './leftovers.ts'
@@ -13,6 +14,7 @@ import { maxHosts } from './plan.ts'
 import { capture, exitStatus, type RunResult } from './run.ts'
 import { checkLabName, isRunning, labDir, planOf, powerOf, readState, runningLab, type LabState, type Power } from './state.ts'
 
+export { addPhysical, addPlain, removeAdded, type LabAdded } from './added.ts'
 export { labFault, labFaults, type LabFault, type LabFaultRequest } from './fault.ts'
 
 /** What the rest of the project knows of a running lab. */
@@ -47,6 +49,7 @@ export interface LabStatus {
   /** `down`: no such lab; `broken`: leftovers of one that was killed, which `labUp` or `labDown` removes. */
   state: 'up' | 'down' | 'broken'
   hosts: { name: string; power: Power; downPlanes: Plane[] }[]
+  added: LabAdded[]
 }
 
 function checkMachine(): void {
@@ -108,9 +111,9 @@ export async function labStatus(options: { name?: string } = {}): Promise<LabSta
   const { name = 'lab' } = options
   checkLabName(name)
   const state = await readState(name)
-  if (!state) return { name, state: 'down', hosts: [] }
+  if (!state) return { name, state: 'down', hosts: [], added: [] }
   const hosts = Object.entries(state.hosts).map(([host, { downPlanes }]) => ({ name: host, power: powerOf(state, host), downPlanes }))
-  return { name, state: isRunning(state) ? 'up' : 'broken', hosts }
+  return { name, state: isRunning(state) ? 'up' : 'broken', hosts, added: addedOf(state) }
 }
 
 /** Description of a running lab. Throws `not-found` if it is not up. */
@@ -119,7 +122,7 @@ export async function labDescription(options: { name?: string } = {}): Promise<L
 }
 
 /**
- * Runs a program inside a host, or inside a light guest by the name of its port, and answers its exit status (127 if there is no such program, 128 + n if signal n ended it).
+ * Runs a program inside a host or an added machine, or inside a light guest by the name of its port, and answers its exit status (127 if there is no such program, 128 + n if signal n ended it).
  * `stdio` as for child_process.spawn; the caller's own by default. Errors: `not-found`, and `busy` if the host is off or paused.
  */
 export async function labExec(options: { name?: string; host: string; argv: readonly string[]; stdio?: StdioOptions }): Promise<number> {
@@ -140,7 +143,7 @@ async function execArgv(options: { name?: string; host: string; argv: readonly s
   const { name = 'lab', host, argv } = options
   if (argv.length === 0) throw new HoldfastError('bad-input', 'No program to run', 'Say which, e.g. `lab exec h1 -- hostname`.')
   const state = await runningLab(name)
-  if (!Object.hasOwn(state.hosts, host)) {
+  if (!Object.hasOwn(state.hosts, host) && !Object.hasOwn(state.added, host)) {
     const guest = findGuest(state, host)
     if (guest) return enterArgv(state, guest.host, ['nsenter', `--target=${guest.pid}`, '--net', '--pid', '--mount', '--uts', '--ipc', '--', ...argv])
   }

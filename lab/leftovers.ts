@@ -1,6 +1,8 @@
 import { access, readFile, readdir, rmdir } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { restoreBacklog } from './backlog.ts'
 import { detachDisks } from './disks.ts'
+import { withLock } from './lock.ts'
 import { cgroup2Dir, cgroupOf, killLab, until } from './machine.ts'
 import { fallbackRoute } from './network.ts'
 import { planLab } from './plan.ts'
@@ -35,7 +37,7 @@ async function commandLines(): Promise<string[][]> {
 
 /**
  * Ends and removes everything of a lab, running or left over: its processes (with them go namespaces, links and pinned programs),
- * loop devices, mounts, cgroups and directory. Touches nothing else. Answers whether there was anything.
+ * loop devices, mounts, cgroups and directory; with the last lab, what labs have changed of the machine. Touches nothing else. Answers whether there was anything.
  */
 export async function removeLab(name: string): Promise<boolean> {
   const dir = labDir(name)
@@ -63,6 +65,7 @@ export async function removeLab(name: string): Promise<boolean> {
   for (const path of mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), dir)) await unmount(path)
   // Only empty directories are removed, so nothing is lost if an unmount did not take; rmdir then says so.
   await rmdir(dir).catch(ignoreMissing)
+  await withLock('slots', restoreBacklog)
   for (const parent of [labsDir, `${await cgroup2Dir()}/holdfast-lab`]) await rmdir(parent).catch(() => undefined)
   return true
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../core/errors.ts'
-import { hostState, machineDir, processRef, type LabState, type ProcessRef } from './state.ts'
+import { machineDir, machineState, processRef, type LabState, type ProcessRef } from './state.ts'
 
 const scriptsDir = join(import.meta.dirname, 'machine')
 const bootTimeoutMs = 20_000
@@ -140,9 +140,9 @@ export async function until(condition: () => Promise<boolean> | boolean, limitMs
   }
 }
 
-/** The command line that runs `argv` inside a host that is on: in its cgroup, all its namespaces, with a clean environment. */
+/** The command line that runs `argv` inside a machine that is on: in its cgroup, all its namespaces, with a clean environment. */
 export async function enterArgv(state: LabState, host: string, argv: readonly string[]): Promise<string[]> {
-  const { init, environment } = hostState(state, host)
+  const { init, environment } = machineState(state, host)
   if (!init) throw new HoldfastError('busy', `${host} is off`, `Run \`lab fault ${host} power-on\` first.`)
   const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
   const variables = [

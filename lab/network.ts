@@ -1,28 +1,36 @@
-import { planes, type Plane } from '../core/model/common.ts'
-import { planeMtuBytes, switchNames, type HostPlan, type LabPlan, type NicPlan, type SwitchName } from './plan.ts'
+import { planes } from '../core/model/common.ts'
+import { planeMtuBytes, switchNames, type HostPlan, type LabPlan, type NicPlan, type Segment, type SwitchName } from './plan.ts'
 import { capture, run } from './run.ts'
 
 /** Process ids (seen from the machine) whose network namespaces are the two switches. */
 export type SwitchPids = Record<SwitchName, number>
 
-/** Bridge of a plane inside a switch. Kernels without VLAN support have labs too, so a plane is a bridge of its own. */
-function bridgeOf(plane: Plane): string {
-  return `br-${plane}`
+/** Bridge of a plane or a VLAN inside a switch. Kernels without VLAN support have labs too, so each is a bridge of its own. */
+export function bridgeOf(segment: Segment): string {
+  return `br-${segment}`
+}
+
+function mtuBytesOf(segment: Segment): number {
+  return segment === 'mgmt' || segment === 'storage' ? planeMtuBytes[segment] : planeMtuBytes.tenant
 }
 
 /** Runs lines of ip(8) inside the network namespace of a process; with `force` it goes on over lines that fail. */
-async function ipBatch(pid: number, lines: readonly string[], options: { force?: boolean } = {}): Promise<void> {
+export async function ipBatch(pid: number, lines: readonly string[], options: { force?: boolean } = {}): Promise<void> {
   const argv = ['nsenter', '--target', String(pid), '--net', 'ip', ...(options.force ? ['-force'] : []), '-batch', '-']
   const input = `${lines.join('\n')}\n`
   if (options.force) await capture(argv, { input })
   else await run(argv, { input })
 }
 
-function plugLines(nic: NicPlan, hostPid: number): string[] {
-  const mtu = planeMtuBytes[nic.plane]
+/** How a port begins that is made by ip(8). A port and what hangs on it are one group, numbered as the port is: they go up and down together. */
+function portWords(nic: NicPlan): string {
+  return `name ${nic.port} group ${nic.number} mtu ${mtuBytesOf(nic.segment)} address ${nic.portMac} type veth`
+}
+
+function plugLines(nic: NicPlan, machinePid: number): string[] {
   return [
-    `link add name ${nic.port} mtu ${mtu} address ${nic.portMac} type veth peer name ${nic.plane} mtu ${mtu} address ${nic.mac} netns ${hostPid}`,
-    `link set dev ${nic.port} master ${bridgeOf(nic.plane)}`,
+    `link add ${portWords(nic)} peer name ${nic.device} mtu ${mtuBytesOf(nic.segment)} address ${nic.mac} netns ${machinePid}`,
+    `link set dev ${nic.port} master ${bridgeOf(nic.segment)}`,
   ]
 }
 
@@ -83,66 +91,74 @@ export function hostNetworkLines(host: HostPlan): string[] {
   ]
 }
 
-/** Removes a host's ports with what is plugged in: a veth ends with its peer. Ports that are gone already are no failure. */
-export async function removePorts(switchPids: SwitchPids, host: HostPlan): Promise<void> {
-  await eachSwitch(host, async (name, nics) =>
+/** Removes ports with what is plugged in: a veth ends with its peer. Ports that are gone already are no failure. */
+export async function removePorts(switchPids: SwitchPids, nics: readonly NicPlan[]): Promise<void> {
+  await eachSwitch(nics, async (name, its) =>
     ipBatch(
       switchPids[name],
-      nics.map((nic) => `link delete dev ${nic.port}`),
+      its.map((nic) => `link delete dev ${nic.port}`),
       { force: true },
     ),
   )
 }
 
-/** Plugs a host's NICs into their ports again after it was off. */
-export async function plugHost(switchPids: SwitchPids, host: HostPlan, hostPid: number, cutPlanes: readonly Plane[]): Promise<void> {
-  await removePorts(switchPids, host)
-  await eachSwitch(host, async (name, nics) =>
+/** Plugs a machine's NICs into their ports, again after it was off. Ports of the devices in `cut` stay down. */
+export async function plugNics(switchPids: SwitchPids, nics: readonly NicPlan[], machinePid: number, cut: readonly string[]): Promise<void> {
+  await removePorts(switchPids, nics)
+  await eachSwitch(nics, async (name, its) =>
     ipBatch(
       switchPids[name],
-      nics.flatMap((nic) => [...plugLines(nic, hostPid), ...(cutPlanes.includes(nic.plane) ? [] : [`link set dev ${nic.port} up`])]),
+      its.flatMap((nic) => [...plugLines(nic, machinePid), ...(cut.includes(nic.device) ? [] : [`link set group ${nic.number} up`])]),
     ),
   )
 }
 
-/** Leaves a host's ports without a cable: there, up, and with no carrier. The loose end of each is a device `cableN` that is down. */
-export async function unplugHost(switchPids: SwitchPids, host: HostPlan): Promise<void> {
-  await eachSwitch(host, async (name, nics) =>
+/** Leaves ports without a cable: there, up, and with no carrier. The loose end of each is a device `cableN` that is down. */
+export async function unplugNics(switchPids: SwitchPids, nics: readonly NicPlan[]): Promise<void> {
+  await eachSwitch(nics, async (name, its) =>
     ipBatch(
       switchPids[name],
-      nics.flatMap((nic) => [
-        `link add name ${nic.port} mtu ${planeMtuBytes[nic.plane]} address ${nic.portMac} type veth peer name ${nic.port.replace('swp', 'cable')}`,
-        `link set dev ${nic.port} master ${bridgeOf(nic.plane)} up`,
+      its.flatMap((nic) => [
+        `link add ${portWords(nic)} peer name ${nic.port.replace('swp', 'cable')}`,
+        `link set dev ${nic.port} master ${bridgeOf(nic.segment)} up`,
       ]),
     ),
   )
 }
 
-/** Sets the switch's side of a host's links up or down; the host sees its carrier come or go. */
-export async function setPorts(switchPids: SwitchPids, host: HostPlan, whichPlanes: readonly Plane[], state: 'up' | 'down'): Promise<void> {
-  await eachSwitch(host, async (name, nics) => {
-    const lines = nics.filter((nic) => whichPlanes.includes(nic.plane)).map((nic) => `link set dev ${nic.port} ${state}`)
-    // A port is gone when its host ended by itself; cutting it then is done already.
-    if (lines.length > 0) await ipBatch(switchPids[name], lines, { force: state === 'down' })
+/** Sets the switch's side of links up or down, with what the port carries of VLANs; the machine sees its carrier come or go. */
+export async function setPorts(switchPids: SwitchPids, nics: readonly NicPlan[], state: 'up' | 'down'): Promise<void> {
+  await eachSwitch(nics, async (name, its) => {
+    // A port is gone when its machine ended by itself; cutting it then is done already.
+    await ipBatch(
+      switchPids[name],
+      its.map((nic) => `link set group ${nic.number} ${state}`),
+      { force: state === 'down' },
+    )
   })
 }
 
-/** How many of a host's ports still exist in the switches; each goes with the NIC at its other end. */
-export async function portsLeft(switchPids: SwitchPids, host: HostPlan): Promise<number> {
+/** How many of these ports still exist in the switches; each goes with the NIC at its other end. */
+export async function portsLeft(switchPids: SwitchPids, nics: readonly NicPlan[]): Promise<number> {
   let left = 0
-  await eachSwitch(host, async (name, nics) => {
-    const out = await run(['nsenter', '--target', String(switchPids[name]), '--net', 'ip', '-json', 'link', 'show'])
-    const names = (JSON.parse(out) as { ifname: string }[]).map((link) => link.ifname)
-    left += nics.filter((nic) => names.includes(nic.port)).length
+  await eachSwitch(nics, async (name, its) => {
+    const interfaces = await interfacesOf(switchPids[name])
+    left += its.filter((nic) => interfaces.has(nic.port)).length
   })
   return left
 }
 
-async function eachSwitch(host: HostPlan, work: (name: SwitchName, nics: NicPlan[]) => Promise<void>): Promise<void> {
+/** Numbers of a switch's interfaces by name. */
+export async function interfacesOf(switchPid: number): Promise<Map<string, number>> {
+  const out = await run(['nsenter', '--target', String(switchPid), '--net', 'ip', '-json', 'link', 'show'])
+  return new Map((JSON.parse(out) as { ifname: string; ifindex: number }[]).map(({ ifname, ifindex }) => [ifname, ifindex]))
+}
+
+async function eachSwitch(nics: readonly NicPlan[], work: (name: SwitchName, its: NicPlan[]) => Promise<void>): Promise<void> {
   await Promise.all(
     switchNames.map(async (name) => {
-      const nics = Object.values(host.nics).filter((nic) => nic.switchName === name)
-      if (nics.length > 0) await work(name, nics)
+      const its = nics.filter((nic) => nic.switchName === name)
+      if (its.length > 0) await work(name, its)
     }),
   )
 }

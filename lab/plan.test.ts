@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { planes } from '../core/model/common.ts'
-import { freeSlot, maxHosts, maxSlots, planLab, slotMeets, switchNames } from './plan.ts'
+import { addedMac, addedNic, freeSlot, maxAdded, maxHosts, maxSlots, plainAddress, planLab, slotMeets, switchNames } from './plan.ts'
 
 const slot = fc.integer({ min: 0, max: maxSlots - 1 })
 const hostCount = fc.integer({ min: 1, max: maxHosts })
@@ -60,6 +60,23 @@ describe('planLab', () => {
       'tor1,tor2,tor2',
       'tor1,tor2,tor1',
     ])
+  })
+
+  it('gives each added machine a MAC, an address and a port that no other has, on whichever switch', () => {
+    fc.assert(
+      fc.property(slot, fc.constantFrom(...switchNames), (number, switchName) => {
+        const plan = planLab(number, maxHosts)
+        const { addresses, macs, ports } = everything(plan)
+        for (let added = 1; added <= maxAdded; added++) {
+          const nic = addedNic(number, { number: added, switchName, vlan: null, mac: addedMac(number, added) })
+          addresses.push(plainAddress(plan, added))
+          macs.push(nic.mac, nic.portMac)
+          ports.push(`${nic.switchName}/${nic.port}`)
+        }
+        for (const list of [addresses, macs, ports]) expect(new Set(list).size).toBe(list.length)
+        for (const address of addresses) expect(Number(address.split('.')[3])).toBeLessThan(255)
+      }),
+    )
   })
 
   it('keeps a host where it was when the lab is larger', () => {

@@ -12,24 +12,46 @@ export const switchNames = ['tor1', 'tor2'] as const
 /** MTU of each plane's links. */
 export const planeMtuBytes: Record<Plane, number> = { mgmt: 1500, storage: 9000, tenant: 9000 }
 
+/** What a port of a switch is in without a tag: a plane, or a VLAN of the tenant plane. */
+export type Segment = Plane | `vlan${number}`
+
 /** A port of a switch. */
 export interface PortPlan {
+  /** 1 for `swp1`. */
+  number: number
   /** Its interface, e.g. `swp3`. */
   port: string
   portMac: string
 }
 
-/** Where one NIC of a host is plugged in. */
+/** One NIC of a machine, and where it is plugged in. */
 export interface NicPlan extends PortPlan {
-  plane: Plane
-  address: string
+  /** Its interface in the machine. */
+  device: string
   mac: string
   switchName: SwitchName
+  segment: Segment
+}
+
+/** A NIC of a host: its interface has the plane's name. */
+export interface HostNicPlan extends NicPlan {
+  plane: Plane
+  address: string
 }
 
 export interface HostPlan {
   name: string
-  nics: Record<Plane, NicPlan>
+  nics: Record<Plane, HostNicPlan>
+}
+
+/** Which of the machines that were added to a lab one is, and what it is plugged into. */
+export interface AddedPlan {
+  /** 1 to `maxAdded`. */
+  number: number
+  switchName: SwitchName
+  /** Of its access port, for a physical server; null for a plain host, which is on the tenant plane. */
+  vlan: number | null
+  mac: string
 }
 
 export interface SwitchPlan {
@@ -56,6 +78,9 @@ export interface LabPlan {
 const trunkPorts: Record<Plane, number> = { mgmt: 15, storage: 16, tenant: 17 }
 const laptopPort = 18
 
+/** Most machines that can be added to a lab. */
+export const maxAdded = 40
+
 function hex(value: number): string {
   return value.toString(16).padStart(2, '0')
 }
@@ -70,7 +95,7 @@ function switchNumber(name: SwitchName): number {
 }
 
 function portOf(slot: number, switchName: SwitchName, number: number): PortPlan {
-  return { port: `swp${number}`, portMac: macOf(slot, 2, switchNumber(switchName), number) }
+  return { number, port: `swp${number}`, portMac: macOf(slot, 2, switchNumber(switchName), number) }
 }
 
 /** mgmt goes to tor1, storage to tor2, tenant to one after the other, so that the trunk carries traffic. */
@@ -89,10 +114,11 @@ export function planLab(slot: number, hostCount: number): LabPlan {
   const prefixes = byPlane((_, index) => `10.83.${slot * 3 + index}`)
   const hosts = Array.from({ length: hostCount }, (_, index): HostPlan => {
     const number = index + 1
-    const nics = byPlane((plane, planeIndex) => {
+    const nics = byPlane((plane, planeIndex): HostNicPlan => {
       const switchName = switchOf(plane, number)
       const port = portOf(slot, switchName, plane === 'tenant' ? maxHosts + number : number)
-      return { plane, address: `${prefixes[plane]}.${10 + number}`, mac: macOf(slot, 1, number, planeIndex + 1), switchName, ...port }
+      const mac = macOf(slot, 1, number, planeIndex + 1)
+      return { plane, address: `${prefixes[plane]}.${10 + number}`, device: plane, mac, switchName, segment: plane, ...port }
     })
     return { name: `h${number}`, nics }
   })
@@ -108,6 +134,24 @@ export function planLab(slot: number, hostCount: number): LabPlan {
     trunk: byPlane((plane) => ({ tor1: portOf(slot, 'tor1', trunkPorts[plane]), tor2: portOf(slot, 'tor2', trunkPorts[plane]) })),
     laptop: { ...portOf(slot, 'tor1', laptopPort), nic: `hflab${slot}`, mac: macOf(slot, 3, 0, 1), address: `${prefixes.mgmt}.1` },
   }
+}
+
+/** The MAC that the added machine of this number has where no other was asked for. */
+export function addedMac(slot: number, number: number): string {
+  return macOf(slot, 4, number, 1)
+}
+
+/** The address of a plain host on the tenant plane, beyond those of hosts. */
+export function plainAddress({ prefixes }: LabPlan, number: number): string {
+  return `${prefixes.tenant}.${50 + number}`
+}
+
+/** The one NIC of an added machine: `eth0` of a physical server, `tenant` of a plain host. */
+export function addedNic(slot: number, { number, switchName, vlan, mac }: AddedPlan): NicPlan {
+  const port = portOf(slot, switchName, laptopPort + number)
+  return vlan === null
+    ? { device: 'tenant', mac, switchName, segment: 'tenant', ...port }
+    : { device: 'eth0', mac, switchName, segment: `vlan${vlan}`, ...port }
 }
 
 function ipv4Number(address: string): number {

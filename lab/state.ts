@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { nameSchema, type Plane } from '../core/model/common.ts'
 import type { SwitchPids } from './network.ts'
-import { planLab, switchNames, type HostPlan, type LabPlan, type SwitchName } from './plan.ts'
+import { addedNic, planLab, switchNames, type AddedPlan, type HostPlan, type LabPlan, type NicPlan, type SwitchName } from './plan.ts'
 
 /** Where running labs live, one directory a lab; /run is empty after the machine itself restarts. */
 export const labsDir = '/run/holdfast-lab'
@@ -19,14 +19,26 @@ export interface ProcessRef {
 /** `paused`: every process frozen and the NICs cut, as a hung machine. */
 export type Power = 'on' | 'off' | 'paused'
 
-export interface HostState {
+/** What is kept of any machine but switches. */
+export interface MachineState {
   power: Power
-  /** Process 1 of the host, while its power is not off. */
+  /** Process 1 of the machine, while its power is not off. */
   init: ProcessRef | null
-  /** Planes whose link was cut by `link-down`; they stay cut over a power cycle. */
-  downPlanes: Plane[]
   /** NAME=VALUE lines for every program started on it: a wrong clock, see `fault.ts`. */
   environment: string[]
+}
+
+export interface HostState extends MachineState {
+  /** Planes whose link was cut by `link-down`; they stay cut over a power cycle. */
+  downPlanes: Plane[]
+}
+
+/** A physical server or a plain host: a machine with one NIC and nothing of ours on it. */
+export interface AddedState extends MachineState, AddedPlan {
+  /** With prefix length, set on its NIC at boot; null for none. */
+  address: string | null
+  /** Whether its link was cut by `link-down`; it stays cut over a power cycle. */
+  linkDown: boolean
 }
 
 /** What is kept of a running lab, in `state.json` of its directory. */
@@ -38,6 +50,10 @@ export interface LabState {
   baseDir: string
   hosts: Record<string, HostState>
   switches: Record<SwitchName, ProcessRef | null>
+  /** Machines that were added since, by name. */
+  added: Record<string, AddedState>
+  /** VLANs that the switches know. */
+  vlans: number[]
 }
 
 export function labDir(name: string): string {
@@ -84,7 +100,9 @@ export function isAlive(ref: ProcessRef | null): boolean {
 /** The lab's state, or null if there is none that can be read. */
 export async function readState(name: string): Promise<LabState | null> {
   try {
-    return JSON.parse(await readFile(join(labDir(name), 'state.json'), 'utf8')) as LabState
+    // A lab that was brought up before there were machines to add has none.
+    const state = JSON.parse(await readFile(join(labDir(name), 'state.json'), 'utf8')) as Omit<LabState, 'added' | 'vlans'> & Partial<LabState>
+    return { added: {}, vlans: [], ...state }
   } catch {
     return null
   }
@@ -113,12 +131,34 @@ export async function runningLab(name: string): Promise<LabState> {
 export function hostState(state: LabState, host: string): HostState {
   const found = Object.hasOwn(state.hosts, host) ? state.hosts[host] : undefined
   if (found) return found
-  throw new HoldfastError('not-found', `Lab ${state.name} has no host ${host}`, `It has ${Object.keys(state.hosts).join(', ')}.`)
+  throw new HoldfastError(
+    'not-found',
+    `Lab ${state.name} has no host ${host}`,
+    `It has ${[...Object.keys(state.hosts), ...Object.keys(state.added)].join(', ')}.`,
+  )
 }
 
-/** Power of a host now; one whose process 1 ended by itself is off. */
-export function powerOf(state: LabState, host: string): Power {
-  const found = hostState(state, host)
+/** What is kept of a host or an added machine. Throws `not-found` for one that the lab does not have. */
+export function machineState(state: LabState, machine: string): MachineState {
+  return addedState(state, machine) ?? hostState(state, machine)
+}
+
+/** What is kept of an added machine; null for one that the lab does not have. */
+export function addedState(state: LabState, machine: string): AddedState | null {
+  return Object.hasOwn(state.added, machine) ? (state.added[machine] ?? null) : null
+}
+
+/** The NICs of a host or an added machine, and the devices whose link was cut. */
+export function nicsOf(state: LabState, machine: string): { nics: NicPlan[]; cut: string[] } {
+  const added = addedState(state, machine)
+  if (!added) return { nics: Object.values(hostPlanOf(state, machine).nics), cut: hostState(state, machine).downPlanes }
+  const nic = addedNic(state.slot, added)
+  return { nics: [nic], cut: added.linkDown ? [nic.device] : [] }
+}
+
+/** Power of a machine now; one whose process 1 ended by itself is off. */
+export function powerOf(state: LabState, machine: string): Power {
+  const found = machineState(state, machine)
   return isAlive(found.init) ? found.power : 'off'
 }
 

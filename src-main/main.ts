@@ -14,6 +14,7 @@ import { desktopRouter } from './desktop/router.ts'
 import { Views } from './desktop/views.ts'
 import { Inventory } from './inventory/inventory.ts'
 import { Notices } from './inventory/notices.ts'
+import { BroadcastService } from './network/broadcast-service.ts'
 import { CaptureService } from './network/capture-service.ts'
 import { NetworkService } from './network/network-service.ts'
 import { TraceService } from './network/trace-service.ts'
@@ -81,6 +82,8 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
 
   const captures = new CaptureService({ inventory, clusters, audit, network })
 
+  const broadcast = new BroadcastService({ inventory, live, views })
+
   const tellDamage = (type: string, what: string) => (movedTo: string) => {
     const context = contexts.currentName()
     const message = `${what} was damaged and has been made anew. The damaged file is kept as ${movedTo}`
@@ -107,6 +110,7 @@ export async function createServices(options: ServicesOptions = {}): Promise<Ser
     network,
     traces,
     captures,
+    broadcast,
   }
   const router = desktopRouter(parts)
   const desktop = createRouterClient(router, {

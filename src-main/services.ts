@@ -8,6 +8,7 @@ import type { Live } from './desktop/live.ts'
 import type { desktopRouter } from './desktop/router.ts'
 import type { Views } from './desktop/views.ts'
 import type { Inventory } from './inventory/inventory.ts'
+import type { BroadcastService } from './network/broadcast-service.ts'
 import type { CaptureService } from './network/capture-service.ts'
 import type { NetworkService } from './network/network-service.ts'
 import type { TraceService } from './network/trace-service.ts'
@@ -39,6 +40,7 @@ export interface ServiceParts {
   network: NetworkService
   traces: TraceService
   captures: CaptureService
+  broadcast: BroadcastService
 }
 
 /** All that the laptop's programs do, whatever shell they wear. Made by `createServices` in main.ts. */

@@ -1,20 +1,37 @@
 import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { emptyVirtualNetwork } from '../../core/model/network.ts'
 import { HoldfastError } from '../../core/errors.ts'
+import type { VipRecord } from '../../core/net/broadcast/claims.ts'
 import { planNetwork, type Change } from '../../core/net/declaration/plan.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Follower } from '../store/follower.ts'
 import type { Store, StoredKey } from '../store/store.ts'
-import { endDocSchema, isPartKey, networkKeys, placedDocSchema, type PlacedDoc } from './documents.ts'
+import {
+  clusterAddressDocSchema,
+  endDocSchema,
+  isPartKey,
+  networkKeys,
+  placedDocSchema,
+  refusedDocSchema,
+  vipRecordSchema,
+  type PlacedDoc,
+  type RefusedDoc,
+} from './documents.ts'
 import { NetworkParts } from './network-parts.ts'
 
 export interface DesiredOptions {
   logger: Logger
   store: Store
   endpoints(): readonly string[]
-  /** The virtual network, or where a host's tunnels end, has changed. */
+  /** The virtual network, where a host's tunnels end, or where a floating address is, has changed. */
   onChange(): void
+}
+
+/** What the store has of a VIP, and the revision of its last change: the epoch. */
+export interface StoredVip {
+  record: VipRecord
+  revision: number
 }
 
 /** The virtual network at one revision of the store. */
@@ -32,6 +49,9 @@ export class Desired implements Disposable {
   readonly #follower: Follower
   readonly #ends = new Map<string, TunnelEnd>()
   readonly #placed = new Map<string, PlacedDoc>()
+  readonly #vips = new Map<string, StoredVip>()
+  readonly #refused = new Map<string, RefusedDoc>()
+  #clusterAddress: string | null = null
   readonly #waiting = new Set<() => void>()
   /** The newest that can be read. */
   #known = nothing
@@ -65,6 +85,21 @@ export class Desired implements Disposable {
 
   get ends(): ReadonlyMap<string, TunnelEnd> {
     return this.#ends
+  }
+
+  /** Where floating addresses are, by VIP. */
+  get vips(): ReadonlyMap<string, StoredVip> {
+    return this.#vips
+  }
+
+  /** Claims that hosts have refused, by host. */
+  get refused(): ReadonlyMap<string, RefusedDoc> {
+    return this.#refused
+  }
+
+  /** The host that is to answer for the broadcast cluster's address; null: nobody is. */
+  get clusterAddressHost(): string | null {
+    return this.#clusterAddress
   }
 
   get placed(): ReadonlyMap<string, PlacedDoc> {
@@ -134,7 +169,10 @@ export class Desired implements Disposable {
   #sawAll(items: readonly StoredKey[]): void {
     this.#ends.clear()
     this.#placed.clear()
-    for (const item of items) this.#sawHost(item)
+    this.#vips.clear()
+    this.#refused.clear()
+    this.#clusterAddress = null
+    for (const item of items) this.#sawOther(item, item.revision)
     const parts = items.filter(({ key }) => isPartKey(key))
     this.#sawNetwork({ revision: revisionOf(parts), parts: new NetworkParts().with(parts) })
     this.ready = true
@@ -143,17 +181,23 @@ export class Desired implements Disposable {
 
   /** `changes`: all of one revision. */
   #saw(changes: readonly { key: string; value: unknown }[], revision: number): void {
-    for (const change of changes) this.#sawHost(change)
+    for (const change of changes) this.#sawOther(change, revision)
     const parts = changes.filter(({ key }) => isPartKey(key))
     // What this process has written already, and what was before that, is known.
     const isNew = parts.length > 0 && revision > this.#newest.revision
     if (isNew) this.#sawNetwork({ revision, parts: this.#newest.parts.with(parts) })
-    this.#tell(isNew || changes.some(({ key }) => key.startsWith(networkKeys.ends)))
+    this.#tell(isNew || changes.some(({ key }) => !key.startsWith(networkKeys.placedAll) && !isPartKey(key)))
   }
 
-  #sawHost({ key, value }: { key: string; value: unknown }): void {
+  #sawOther({ key, value }: { key: string; value: unknown }, revision: number): void {
     if (key.startsWith(networkKeys.ends)) keep(this.#ends, key.slice(networkKeys.ends.length), endDocSchema.safeParse(value).data)
     else if (key.startsWith(networkKeys.placedAll)) keep(this.#placed, key.slice(networkKeys.placedAll.length), placedDocSchema.safeParse(value).data)
+    else if (key.startsWith(networkKeys.vips)) {
+      const record = vipRecordSchema.safeParse(value).data
+      keep(this.#vips, key.slice(networkKeys.vips.length), record && { record, revision })
+    } else if (key.startsWith(networkKeys.refusedAll))
+      keep(this.#refused, key.slice(networkKeys.refusedAll.length), refusedDocSchema.safeParse(value).data)
+    else if (key === networkKeys.clusterAddress) this.#clusterAddress = clusterAddressDocSchema.safeParse(value).data?.host ?? null
   }
 
   #sawNetwork(newest: Omit<Known, 'network'>): void {

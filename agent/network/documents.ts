@@ -1,6 +1,9 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { HoldfastError } from '../../core/errors.ts'
+import { announcementSchema, driftSchema, refusedClaimSchema, vipOwnerSchema } from '../../core/model/broadcast.ts'
+import { nameSchema } from '../../core/model/common.ts'
+import type { VipRecord } from '../../core/net/broadcast/claims.ts'
 import { tunnelEndSchema, virtualNetworkSchema, type VirtualNetwork } from '../../core/model/network.ts'
 
 /**
@@ -19,6 +22,14 @@ export const networkKeys = {
   /** What a host has in place, written by itself. */
   placed: (host: string) => `/holdfast-network/placed/${host}`,
   placedAll: '/holdfast-network/placed/',
+  /** Where a floating address is. */
+  vip: (name: string) => `/holdfast-network/vips/${name}`,
+  vips: '/holdfast-network/vips/',
+  /** Claims to floating addresses that a host has refused its ports, written by itself. */
+  refused: (host: string) => `/holdfast-network/refused/${host}`,
+  refusedAll: '/holdfast-network/refused/',
+  /** Which broadcast node answers for the cluster's address; bound to a lease of its. */
+  clusterAddress: '/holdfast-network/broadcast-cluster-address',
 } as const
 
 /** Whether a key holds a part of the virtual network. */
@@ -31,12 +42,24 @@ export type NetworkPart = Partial<VirtualNetwork>
 
 /** A part as it is stored: JSON, gzipped, in base64. The single part of format 1 was the whole network. */
 const partDocSchema = z.looseObject({ format: z.literal([1, 2]), gzip: z.base64() })
-const partSchema = virtualNetworkSchema.partial()
+const { hosts, vips } = virtualNetworkSchema.shape
+// Without defaults for what a part does not have: it would differ from what was written.
+const partSchema = virtualNetworkSchema.extend({ hosts: hosts.unwrap(), vips: vips.unwrap() }).partial()
 
 /** What one host has in place. `revision` is that of the desired network's last change. */
 export const placedDocSchema = z.looseObject({ revision: z.number().int().nullable(), problems: z.array(z.string()) })
 export type PlacedDoc = z.infer<typeof placedDocSchema>
 export const endDocSchema = tunnelEndSchema
+
+export const vipRecordSchema: z.ZodType<VipRecord> = z.looseObject({
+  owner: vipOwnerSchema.omit({ epoch: true }).nullable(),
+  claimants: z.array(announcementSchema),
+  history: z.array(driftSchema),
+})
+/** By VIP. */
+export const refusedDocSchema = z.record(z.string(), z.array(refusedClaimSchema))
+export type RefusedDoc = z.infer<typeof refusedDocSchema>
+export const clusterAddressDocSchema = z.looseObject({ host: nameSchema })
 
 /** No more is unpacked, whatever somebody has put there. */
 const maxPartJsonBytes = 64 * 1024 * 1024

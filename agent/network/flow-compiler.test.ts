@@ -11,7 +11,7 @@ import { FlowCompiler } from './flow-compiler.ts'
 
 const names = ['h1', 'h2', 'h3']
 const endsOf = (count: number) => new Map(names.slice(0, count).map((host, at) => [host, { ip: `10.83.5.1${at}`, mac: `0a:58:0a:53:05:1${at}` }]))
-const empty: Declaration = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [] }
+const empty: Declaration = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], hosts: [], vips: [] }
 
 /** Networks that come one after the other: each a whole declaration, or one without some of its ports and ACLs. */
 const steps = fc.array(

@@ -1,7 +1,7 @@
 import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { compileHost } from '../../core/net/compile/compile.ts'
 import { islandsOf, joinIslands } from '../../core/net/compile/islands.ts'
-import { indexNetwork } from '../../core/net/compile/view.ts'
+import { indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
 import { inOrder, type Flow } from '../../core/net/openflow/flow.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
 import { flowChanges } from './switch/flow-changes.ts'
@@ -11,6 +11,8 @@ const maxPatched = 500
 
 interface Compiled {
   island: VirtualNetwork
+  /** Where its VIPs are. */
+  places: readonly (VipPlace | null)[]
   flows: readonly Flow[]
 }
 
@@ -26,17 +28,18 @@ export class FlowCompiler {
   }
 
   /** What `compileHost` answers. A flow that is as it was is the very object that it was; where all are, the list is the very list. */
-  compile(network: VirtualNetwork, hosts: ReadonlyMap<string, TunnelEnd>): Flow[] {
+  compile(network: VirtualNetwork, hosts: ReadonlyMap<string, TunnelEnd>, owners: ReadonlyMap<string, VipPlace> = new Map()): Flow[] {
     const ends = [...hosts]
     const sameEnds = sameJson(ends, this.#ends)
     const islands = new Map<string, Compiled>()
     for (const [name, island] of islandsOf(network)) {
       const before = this.#islands.get(name)
-      const stays = sameEnds && before !== undefined && sameJson(before.island, island)
-      islands.set(name, stays ? before : { island, flows: compileHost(indexNetwork({ network: island, hosts }), this.#host) })
+      const places = island.vips.map((vip) => owners.get(vip.name) ?? null)
+      const stays = sameEnds && before !== undefined && sameJson(before.island, island) && sameJson(before.places, places)
+      islands.set(name, stays ? before : { island, places, flows: compileHost(indexNetwork({ network: island, hosts, owners }), this.#host) })
     }
     // Nothing declared: the pipeline alone.
-    if (islands.size === 0) islands.set('', { island: network, flows: compileHost(indexNetwork({ network, hosts }), this.#host) })
+    if (islands.size === 0) islands.set('', { island: network, places: [], flows: compileHost(indexNetwork({ network, hosts }), this.#host) })
     this.#flows = joinedAnew(this.#flows, this.#islands, islands)
     this.#islands = islands
     this.#ends = ends

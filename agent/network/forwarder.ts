@@ -4,8 +4,11 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { Forwarding, Network, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
+import { broadcastNodes, clusterEnd } from '../../core/net/broadcast/nodes.ts'
+import { compileGroups, watchPortOf } from '../../core/net/compile/groups.ts'
+import { allEnds, type VipPlace } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
-import { tunnelMacOf } from '../../core/net/trace/build-world.ts'
+import { tunnelMacOf } from '../../core/net/tunnel-mac.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
 import type { EventLog } from '../runtime/events.ts'
@@ -15,6 +18,8 @@ import { AclLog, aclLogPeriodMs } from './acl-log.ts'
 import { Guests } from './guests.ts'
 import { deviceOf, guestsOf, pluggedPorts, portsDown } from './local-ports.ts'
 import type { Takeover } from './switch/keeper-status.ts'
+import type { BroadcastPlace } from './broadcast-part.ts'
+import type { DesiredSwitch } from './switch/desired-switch.ts'
 import { portsText } from './switch/ovs-instance.ts'
 import { VirtualSwitch, type Drift, type SwitchPort } from './switch/virtual-switch.ts'
 import { findUnderlay, underlayOf, type Underlay } from './underlay.ts'
@@ -33,6 +38,8 @@ export interface Wanted {
   network: VirtualNetwork
   revision: number
   ends: ReadonlyMap<string, TunnelEnd>
+  /** Where floating addresses are, by VIP. */
+  owners: ReadonlyMap<string, VipPlace>
 }
 
 export interface ForwarderOptions {
@@ -43,6 +50,8 @@ export interface ForwarderOptions {
   paths: AgentPaths
   /** What is in place now, whenever that may have changed. */
   onForwarding(forwarding: Forwarding): void
+  /** The switch has in place what it is to have; what carries its tunnels may be another NIC now. */
+  onPlaced(place: BroadcastPlace): void
 }
 
 /** Makes this host forward as it is wanted, again and again: guests, the switch and its ports, flows. One pass at a time; the newest wish counts. */
@@ -186,8 +195,8 @@ export class Forwarder {
   }
 
   async #pass(wanted: Wanted): Promise<void> {
-    const { network, revision, ends } = wanted
-    const { config } = this.#options
+    const { network, revision, ends, owners } = wanted
+    const { config, onPlaced } = this.#options
     const verifying = this.#verifying
     this.#verifying = false
     if (verifying || !this.#underlay) this.#underlay = await findUnderlay(config)
@@ -201,18 +210,23 @@ export class Forwarder {
     const made = this.#guests.converge(guests).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
     // A device has to be there before the switch takes it; what else changes of a guest does not hold up flows.
     if (!haveCables) await made
-    const flows = this.#compiler.compile(network, hosts)
+    const flows = this.#compiler.compile(network, hosts, owners)
+    const cluster = clusterPart(network, hosts, config.host)
     const ports = this.#pluggedPorts(wanted)
     this.#plugged = portsText(ports)
     const done = await this.switch.converge({
       nic: underlay.nic,
       nicIndex: underlay.nicIndex,
       tunnelEnd: { ...own, prefixLength: underlay.prefixLength },
-      peers: peersOf(hosts, config.host, underlay),
+      peers: [...peersOf(allEnds(network, hosts), config.host, underlay), ...cluster.peers],
+      notOurs: cluster.notOurs,
       ports,
+      watched: cluster.watched,
       flows,
+      groups: cluster.groups,
       meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],
     })
+    onPlaced({ network, ends: hosts, nic: underlay.nic, mtuBytes: underlay.mtuBytes })
     await made
     problems.push(...done.problems, ...tooSmall(network, underlay, config.host))
     const report = (): void =>
@@ -296,6 +310,23 @@ export class Forwarder {
       outageMs,
       connectionsCut,
     })
+  }
+}
+
+/** What the switch of a host has to know of the broadcast cluster. */
+function clusterPart(
+  network: VirtualNetwork,
+  ends: ReadonlyMap<string, TunnelEnd>,
+  host: string,
+): Pick<DesiredSwitch, 'peers' | 'notOurs' | 'watched' | 'groups'> {
+  const nodes = broadcastNodes(network, ends)
+  return {
+    peers: nodes.map(({ replicator }) => replicator),
+    notOurs: nodes.some((node) => node.host === host)
+      ? [...nodes.filter((node) => node.host === host).map(({ replicator }) => replicator.ip), clusterEnd(nodes).ip]
+      : [],
+    watched: nodes.map((node) => ({ number: watchPortOf(nodes, node), ip: node.replicator.ip })),
+    groups: compileGroups(nodes),
   }
 }
 

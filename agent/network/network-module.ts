@@ -17,7 +17,9 @@ import { joinDocSchema } from '../supervisor/enrolment.ts'
 import { Desired } from './desired.ts'
 import { networkKeys } from './documents.ts'
 import { readDrops } from './drops.ts'
+import { BroadcastPart } from './broadcast-part.ts'
 import { Probe } from './probe.ts'
+import { reportVips } from './vip-report.ts'
 import { handoverMs, reportNetwork, withdrawNetwork } from './reports.ts'
 import { Forwarder } from './forwarder.ts'
 
@@ -40,6 +42,7 @@ export class NetworkModule {
   readonly #gateway: EtcdGateway
   readonly #desired: Desired
   readonly #forwarder: Forwarder
+  readonly #broadcast: BroadcastPart
   readonly probe: Probe
   #leader: string | null = null
   #active = false
@@ -55,7 +58,12 @@ export class NetworkModule {
     this.#store = new Store(this.#gateway)
     const endpoints = (): readonly string[] => this.#gateway.endpoints
     this.#desired = new Desired({ logger, store: this.#store, endpoints, onChange: () => this.#changed() })
-    this.#forwarder = new Forwarder({ ...options, onForwarding: (forwarding) => this.#placed(forwarding) })
+    this.#forwarder = new Forwarder({
+      ...options,
+      onForwarding: (forwarding) => this.#placed(forwarding),
+      onPlaced: (place) => this.#broadcast.place(place),
+    })
+    this.#broadcast = new BroadcastPart({ ...options, store: this.#store, desired: this.#desired, virtualSwitch: this.#forwarder.switch })
     this.probe = new Probe(this.#forwarder, options.config, paths)
     new Follower({
       logger,
@@ -80,6 +88,7 @@ export class NetworkModule {
   activate(): Promise<void> {
     this.#active = true
     this.#forwarder.start()
+    this.#broadcast.start()
     this.#changed()
     this.probe.removeLeftovers().catch((cause: unknown) => this.#options.logger.warn('what taps left behind is still there', { cause }))
     return Promise.resolve()
@@ -89,6 +98,7 @@ export class NetworkModule {
   async release(): Promise<Handover> {
     this.#active = false
     await this.#forwarder.stop()
+    this.#broadcast.stop()
     return {}
   }
 
@@ -108,7 +118,8 @@ export class NetworkModule {
     this.#mustBeReady()
     const endMs = this.#options.env.monotonicMs() + waitMs
     for (;;) {
-      const names = [...new Set(this.#desired.network.ports.map((port) => port.host))].sort()
+      const foreign = new Set(this.#desired.network.hosts.filter(({ tunnelEnd }) => tunnelEnd).map(({ name }) => name))
+      const names = [...new Set(this.#desired.network.ports.map((port) => port.host))].filter((name) => !foreign.has(name)).sort()
       const hosts = names.map((host): HostPlacement => ({ host, ...(this.#desired.placed.get(host) ?? { revision: null, problems: [] }) }))
       const remainingMs = endMs - this.#options.env.monotonicMs()
       const all = this.#desired.revision >= revision && hosts.every((host) => host.revision !== null && host.revision >= revision)
@@ -133,8 +144,9 @@ export class NetworkModule {
 
   #changed(): void {
     if (!this.#desired.ready || !this.#active) return
-    const { network, revision, ends } = this.#desired
-    this.#forwarder.want({ network, revision, ends })
+    const { network, revision, ends, vips } = this.#desired
+    const owners = new Map([...vips].flatMap(([name, { record }]) => (record.owner ? [[name, record.owner] as const] : [])))
+    this.#forwarder.want({ network, revision, ends, owners })
     // Flows first.
     this.#options.env.after(0, () => this.#report())
   }
@@ -173,6 +185,7 @@ export class NetworkModule {
       this.#withdrawing?.[Symbol.dispose]()
       this.#withdrawing = null
       reportNetwork(log, this.#desired.network, this.#desired.revision)
+      reportVips(log, this.#desired, env.wallMs())
     } else if (!this.#withdrawing && [...log.list('overlay')].length > 0) {
       this.#withdrawing = env.after(handoverMs, () => {
         this.#withdrawing = null

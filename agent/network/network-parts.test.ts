@@ -55,6 +55,8 @@ it('one port changed writes its part and the root, and all other objects stay th
   const after = { ...before, ports: before.ports.map((port) => (port.name === 'p00123' ? { ...port, ip: '10.0.0.2' } : port)) }
   const { writes } = written.parts.replacedBy(after)
   expect(writes.length).toBe(2)
+  // As few by whoever has only read what lies there.
+  expect(reader.replacedBy(after).writes.length).toBe(2)
   const now = readBack(reader, writes).read()
   expect(now).toEqual(after)
   const stay = now.ports.filter((port, at) => port === known.ports[at])
@@ -79,12 +81,23 @@ it('what no version of ours has written cannot be read, and the network of forma
     expect(() => old.with([{ key: networkKeys.part(1), value }]).read()).toThrow(/cannot be read by this version/)
 })
 
+it('what was stored before there were hosts, VIPs and ways of broadcast is read with none, and the default', () => {
+  const part = { networks: [{ name: 'n', vpc: 'v', vni: 7, subnet: '10.0.0.0/24', tunnel: 'vxlan', mtuBytes: 1450 }] }
+  const parts = new NetworkParts().with([
+    { key: networkKeys.desired, value: encodePart({ last: { vni: 1, router: 2, port: 300 } } as never) },
+    { key: networkKeys.part(1), value: encodePart(part as never) },
+  ])
+  const read = parts.read()
+  expect(read).toMatchObject({ hosts: [], vips: [], last: { vni: 1, router: 2, port: 300, broadcastEpoch: 0 } })
+  expect(read.networks).toEqual([{ ...part.networks[0], broadcast: 'cluster+garp' }])
+})
+
 it('fields that this version does not know are kept', () => {
   const whole = ports(2)
   const stored = { ...whole, ports: whole.ports.map((port) => ({ ...port, colour: 'red' })) }
   const { writes } = new NetworkParts().replacedBy(stored)
   const parts = readBack(new NetworkParts(), writes)
-  const changed = { ...parts.read(), last: { vni: 1, router: 1, port: 300 } }
+  const changed = { ...parts.read(), last: { vni: 1, router: 1, port: 300, broadcastEpoch: 1 } }
   expect(readBack(parts, parts.replacedBy(changed).writes).read().ports).toEqual(stored.ports)
 })
 

@@ -12,7 +12,7 @@ const partCount = 64
 /** etcd takes requests of at most 1.5 MiB. */
 const maxChangeBytes = 1_000_000
 
-const lists = ['vpcs', 'networks', 'routers', 'peerings', 'acls', 'ports'] as const
+const lists = ['vpcs', 'networks', 'routers', 'peerings', 'acls', 'ports', 'hosts', 'vips'] as const
 
 /** A key's value, and what it was read as, once it was. */
 interface Stored {
@@ -53,6 +53,8 @@ export class NetworkParts {
       peerings: all(({ peerings }) => peerings),
       acls: all(({ acls }) => acls),
       ports: all(({ ports }) => ports),
+      hosts: all(({ hosts }) => hosts),
+      vips: all(({ vips }) => vips),
       last: parts.find(({ last }) => last)?.last ?? emptyVirtualNetwork.last,
     }
   }

@@ -4,7 +4,16 @@ import type { EntityKind } from '../../core/model/entity.ts'
 import type { VirtualNetwork } from '../../core/model/network.ts'
 
 /** Kinds of the virtual network's documents, and where the network has them. */
-const lists = { vpc: 'vpcs', network: 'networks', router: 'routers', peering: 'peerings', acl: 'acls', port: 'ports' } as const
+const lists = {
+  vpc: 'vpcs',
+  network: 'networks',
+  router: 'routers',
+  peering: 'peerings',
+  acl: 'acls',
+  port: 'ports',
+  networkHost: 'hosts',
+  vip: 'vips',
+} as const
 
 /** How long the documents of a former reporter stay: until its successor's are surely there. */
 export const handoverMs = 3000

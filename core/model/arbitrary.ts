@@ -24,6 +24,17 @@ interface Definition {
  * get fields that the schema does not know, as a newer agent would send them. Everything survives JSON.
  */
 export function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  const known = made.get(schema)
+  if (known) return known
+  const arbitrary = make(schema)
+  made.set(schema, arbitrary)
+  return arbitrary
+}
+
+/** Those that were made: a regular expression takes long to be read, and many documents have the same in them. */
+const made = new WeakMap<z.ZodType, fc.Arbitrary<unknown>>()
+
+function make(schema: z.ZodType): fc.Arbitrary<unknown> {
   const definition = schema.def as unknown as Definition
   switch (definition.type) {
     case 'string':
@@ -40,6 +51,9 @@ export function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
       return fc.constantFrom(...Object.values(definition.entries!))
     case 'nullable':
       return fc.option(arbitraryOf(definition.innerType!))
+    // What is left out comes back with its default: only what is there survives as it is.
+    case 'default':
+      return arbitraryOf(definition.innerType!)
     case 'union':
       return fc.oneof(...definition.options!.map(arbitraryOf))
     case 'tuple':

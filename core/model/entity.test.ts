@@ -58,11 +58,18 @@ describe('an entity', () => {
   it('whose document lost a field is null', () => {
     fc.assert(
       fc.property(envelope, fc.nat(), (entity, pick) => {
-        const required = Object.entries(entitySchemas[entity.kind].shape).flatMap(([name, field]) => (field.def.type === 'optional' ? [] : [name]))
+        const required = Object.entries(entitySchemas[entity.kind].shape).flatMap(([name, field]) =>
+          field.def.type === 'optional' || field.def.type === 'default' ? [] : [name],
+        )
         const { [required[pick % required.length]!]: _, ...rest } = entity.doc as Record<string, unknown>
         expect(parseEntity({ ...entity, doc: rest })).toBeNull()
       }),
     )
+  })
+
+  it('whose document is of before it had a field gets that field’s default', () => {
+    const network = { name: 'web', vpc: 'shop', vni: 7, subnet: '10.20.1.0/24', tunnel: 'vxlan', mtuBytes: 1450 }
+    expect(parseEntity({ kind: 'network', id: 'web', atMs: 1, doc: network })?.doc).toEqual({ ...network, broadcast: 'cluster+garp' })
   })
 
   it('that is anything at all never throws', () => {

@@ -1,11 +1,23 @@
 import { z } from 'zod'
+import { broadcastNodeSchema, vipStateSchema } from './broadcast.ts'
 import { clusterSchema, memberSchema, pathSchema } from './cluster.ts'
 import { wallMsSchema } from './common.ts'
 import { eventSchema } from './event.ts'
 import { diskSchema, neighbourSchema, nicSchema } from './hardware.ts'
 import { factsSchema, hostSchema } from './host.ts'
 import { moduleSchema } from './module.ts'
-import { aclSchema, forwardingSchema, networkSchema, overlaySchema, peeringSchema, portSchema, routerSchema, vpcSchema } from './network.ts'
+import {
+  aclSchema,
+  forwardingSchema,
+  networkHostSchema,
+  networkSchema,
+  overlaySchema,
+  peeringSchema,
+  portSchema,
+  routerSchema,
+  vipSchema,
+  vpcSchema,
+} from './network.ts'
 
 /** Documents that agents report, by kind. Adding a kind here is all that the wire, the inventory and the search need. */
 export const entitySchemas = {
@@ -27,6 +39,10 @@ export const entitySchemas = {
   acl: aclSchema,
   port: portSchema,
   forwarding: forwardingSchema,
+  networkHost: networkHostSchema,
+  vip: vipSchema,
+  vipState: vipStateSchema,
+  broadcastNode: broadcastNodeSchema,
 } as const
 
 export type EntityKind = keyof typeof entitySchemas

@@ -1,3 +1,4 @@
+export * from './broadcast.ts'
 export * from './cluster.ts'
 export * from './common.ts'
 export * from './entity.ts'

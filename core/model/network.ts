@@ -16,6 +16,15 @@ export const vniSchema = int(1, 0xff_ffff)
 export const tunnelTypes = ['vxlan', 'gre'] as const
 export type TunnelType = (typeof tunnelTypes)[number]
 
+/**
+ * How broadcast and multicast get to the other hosts of a network. `source`: the sender's host sends a copy to each of them. `cluster`: it
+ * sends one to the broadcast cluster, which copies it. `cluster+garp`: besides, what is announced there by gratuitous ARP (RFC 5944 §4.6) or an
+ * unsolicited neighbour advertisement (RFC 4861 §7.2.6) moves the addresses that are declared as VIPs, for layer 3 as well.
+ */
+export const broadcastModes = ['source', 'cluster', 'cluster+garp'] as const
+export type BroadcastMode = (typeof broadcastModes)[number]
+export const defaultBroadcastMode: BroadcastMode = 'cluster+garp'
+
 /** MTU of a network unless declared: fits VXLAN and GRE over IPv4 into an underlay of 1,500 bytes. */
 export const defaultMtuBytes = 1450
 
@@ -33,6 +42,7 @@ export const networkSchema = z.looseObject({
   subnet6: z.cidrv6().optional(),
   gateway6: ipv6Schema.optional(),
   tunnel: z.enum(tunnelTypes),
+  broadcast: z.enum(broadcastModes).default(defaultBroadcastMode),
   /** Largest IP packet that its ports may send, headers included, Ethernet's not. */
   mtuBytes: int(1280, 9000),
 })
@@ -96,11 +106,15 @@ export const aclSchema = z.looseObject({
 })
 export type Acl = z.infer<typeof aclSchema>
 
-/** What hangs on a port. `netns`: a light guest of the agent's making. */
+/**
+ * What hangs on a port. `netns`: a light guest of the agent's making. `vlan`: a physical server, in a VLAN at this NIC of every gateway.
+ * `remote`: whatever a host without our agent has at its end of the tunnel.
+ */
 export const attachmentSchema = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('netns') }),
   z.looseObject({ kind: z.literal('vm'), vm: nameSchema }),
   z.looseObject({ kind: z.literal('vlan'), nic: z.string(), vlan: int(1, 4094) }),
+  z.looseObject({ kind: z.literal('remote') }),
 ])
 export type Attachment = z.infer<typeof attachmentSchema>
 
@@ -116,14 +130,56 @@ export const portSchema = z.looseObject({
   ip6: ipv6Schema.optional(),
   /** Other sources that it may send from, e.g. what it routes for. */
   allow: z.array(cidrSchema),
+  /** Where it is; of a port in a VLAN the gateway that it is at unless another has taken over. */
   host: nameSchema,
   attach: attachmentSchema,
   number: portNumberSchema,
 })
 export type Port = z.infer<typeof portSchema>
 
+/** What a host does beside having ports. `broadcast`: a node of the broadcast cluster. `gateway`: joins VLANs to networks. */
+export const hostRoles = ['broadcast', 'gateway'] as const
+export type HostRole = (typeof hostRoles)[number]
+
+/** Where a host's tunnels end, as seen by the others: its address on the tenant plane (mgmt where it has none) and the MAC that answers there. */
+export const tunnelEndSchema = z.looseObject({ ip: ipv4Schema, mac: macSchema })
+export type TunnelEnd = z.infer<typeof tunnelEndSchema>
+
+/** What is declared of a host of the cluster, or of one without our agent: that has a `tunnelEnd` and no roles. Id: its name. */
+export const networkHostSchema = z.looseObject({ name: nameSchema, roles: z.array(z.enum(hostRoles)), tunnelEnd: tunnelEndSchema.optional() })
+export type NetworkHost = z.infer<typeof networkHostSchema>
+
+/** How the members of a VIP are asked whether they are well; a command is run in the guest, and well where it exits 0. */
+export const healthCheckSchema = z.union([
+  z.looseObject({ tcp: int(1, 65_535) }),
+  z.looseObject({ http: z.string(), port: int(1, 65_535).optional() }),
+  z.looseObject({ command: z.array(z.string()) }),
+])
+export type HealthCheck = z.infer<typeof healthCheckSchema>
+
+/**
+ * A floating address of a network: at any time it is at one of these ports. Which one they settle among themselves (VRRP, RFC 5798) and announce;
+ * with a `healthCheck` it is given to the one that is well and has the highest priority, among equals the first in the list. Id: its name.
+ */
+export const vipSchema = z.looseObject({
+  name: nameSchema,
+  network: nameSchema,
+  ip: ipSchema,
+  ports: z.array(nameSchema),
+  healthCheck: healthCheckSchema.optional(),
+  /** By port; 0 for those that are not named. */
+  priorities: z.record(nameSchema, int(0, 255)).optional(),
+})
+export type Vip = z.infer<typeof vipSchema>
+
 /** The last numbers given: a number is not used again before all others were, so that nothing of its last owner is left anywhere. */
-const lastSchema = z.looseObject({ vni: z.number().int(), router: z.number().int(), port: z.number().int() })
+const lastSchema = z.looseObject({
+  vni: z.number().int(),
+  router: z.number().int(),
+  port: z.number().int(),
+  /** Of the declared nodes of the broadcast cluster: rises with every change of them. */
+  broadcastEpoch: z.number().int().default(0),
+})
 
 /** The whole of it. Lists are sorted by name, so that the same network is the same bytes. */
 export const virtualNetworkSchema = z.looseObject({
@@ -133,6 +189,8 @@ export const virtualNetworkSchema = z.looseObject({
   peerings: z.array(peeringSchema),
   acls: z.array(aclSchema),
   ports: z.array(portSchema),
+  hosts: z.array(networkHostSchema).default([]),
+  vips: z.array(vipSchema).default([]),
   last: lastSchema,
 })
 export type VirtualNetwork = z.infer<typeof virtualNetworkSchema>
@@ -144,16 +202,14 @@ export const emptyVirtualNetwork: VirtualNetwork = {
   peerings: [],
   acls: [],
   ports: [],
-  last: { vni: 0, router: 0, port: 0 },
+  hosts: [],
+  vips: [],
+  last: { vni: 0, router: 0, port: 0, broadcastEpoch: 0 },
 }
 
 /** Which revision of the virtual network its reporter's documents are. Id: `overlay`. The cluster's leader reports them. */
 export const overlaySchema = z.looseObject({ revision: z.number().int(), last: lastSchema })
 export type Overlay = z.infer<typeof overlaySchema>
-
-/** Where a host's tunnels end, as seen by the others: its address on the tenant plane (mgmt where it has none) and the MAC that answers there. */
-export const tunnelEndSchema = z.looseObject({ ip: ipv4Schema, mac: macSchema })
-export type TunnelEnd = z.infer<typeof tunnelEndSchema>
 
 /** How a host forwards: what its network module reports. Id: the host's name. */
 export const forwardingSchema = z.looseObject({

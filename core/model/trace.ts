@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { ipv4Schema, macSchema } from './common.ts'
-import { ipv6Schema } from './network.ts'
+import { ipv4Schema, macSchema, nameSchema } from './common.ts'
+import { ipv6Schema, vniSchema } from './network.ts'
 
 /** Why a packet got no further. Those that flows give come from core/net/compile/cookie.ts; the others from what is known of the hosts. */
 export const dropReasons = [
@@ -14,6 +14,7 @@ export const dropReasons = [
   'wrong-vni',
   'link-down',
   'host-down',
+  'vip-claim',
   'port-down',
   'switch-down',
   'flow-missing',
@@ -80,6 +81,8 @@ export const traceHopSchema = z.looseObject({
   flows: z
     .array(z.object({ table: z.number().int(), priority: z.number().int(), cookie: z.string(), match: z.string(), actions: z.string() }))
     .optional(),
+  /** Of a broadcast node: the network's VNI, the hosts that it sends copies to, and how many these are. */
+  replication: z.object({ vni: vniSchema, members: z.array(nameSchema), copies: z.number().int() }).optional(),
   /** What this host's switch itself says that it would do with that very frame: `ofproto/trace`, ovs-vswitchd(8). Live traces only. */
   explanation: z.string().optional(),
 })
@@ -95,11 +98,28 @@ export const traceDropSchema = z.looseObject({
 })
 export type TraceDrop = z.infer<typeof traceDropSchema>
 
+/** One copy of a packet that goes to many, and what became of it. */
+export const traceCopySchema = z.looseObject({
+  /** Where it goes: the host, and the port if it is for one that is known by now. */
+  host: nameSchema,
+  port: nameSchema.nullable(),
+  /** Number of the last of the trace's hops that it passes: there it parts from the copy that the trace follows. */
+  after: z.number().int().positive(),
+  /** Its own hops from there on; none of the copy that the trace follows. */
+  hops: z.array(traceHopSchema),
+  verdict: z.enum(['delivered', 'dropped', 'unknown']),
+  drop: traceDropSchema.nullable(),
+  limit: z.string().nullable(),
+})
+export type TraceCopy = z.infer<typeof traceCopySchema>
+
 /** `unknown` names in `limit` the last place seen and what could not be observed beyond it. */
 export const traceResultSchema = z.looseObject({
   verdict: z.enum(['delivered', 'dropped', 'unknown']),
   mode: traceModeSchema,
   hops: z.array(traceHopSchema),
+  /** Every copy of a packet to many on its way there; `hops` follow the one that tells most. */
+  copies: z.array(traceCopySchema).optional(),
   drop: traceDropSchema.nullable(),
   limit: z.string().nullable(),
   rttMs: z.number().nullable(),

@@ -1,8 +1,9 @@
-import { flowLine, type Flow } from '../../core/net/openflow/flow.ts'
+import { flowLine } from '../../core/net/openflow/flow.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
 import type { Chance } from '../chance.ts'
-import { plainPorts, tunnelPorts } from './dummy-switch.ts'
+import { plainPorts, tunnelPorts, watchPorts, type Bridge } from './dummy-switch.ts'
 import { randomFlows, trackingFlows } from './random-flows.ts'
+import { randomGroups } from './random-groups.ts'
 import { randomFrame } from './random-packets.ts'
 import { tunnelIds } from './universe.ts'
 
@@ -17,8 +18,7 @@ export interface Arrival {
 }
 
 /** A pipeline, and frames that come one after the other. */
-export interface Case {
-  flows: Flow[]
+export interface Case extends Bridge {
   arrivals: Arrival[]
 }
 
@@ -36,7 +36,8 @@ export function randomCase(chance: Chance): Case {
       afterMs: chance.is(0.05) ? chance.pick([29_000, 31_000, 61_000]) : 0,
     })
   }
-  return { flows, arrivals }
+  const portsDown = new Set(watchPorts.filter(() => chance.is(0.4)))
+  return { flows, groups: randomGroups(chance), portsDown, arrivals }
 }
 
 /** A smaller case that still `fails`: without flows and frames that do not matter. */
@@ -54,7 +55,7 @@ export async function reduced(original: Case, fails: (tried: Case) => Promise<bo
   return best
 }
 
-export function caseText({ flows, arrivals }: Case): string {
+export function caseText({ flows, groups, portsDown, arrivals }: Case): string {
   const frames = arrivals.map(({ inPort, tunnelId, frame, afterMs }) => `port ${inPort} (tunnel ${tunnelId}), ${afterMs} ms later: ${toHex(frame)}`)
-  return [...flows.map(flowLine), ...frames].join('\n')
+  return [...flows.map(flowLine), ...groups, `down: ${[...portsDown].join(', ')}`, ...frames].join('\n')
 }

@@ -1,14 +1,24 @@
 import { StatefulConntrack } from '../../core/net/openflow/conntrack.ts'
-import type { Flow } from '../../core/net/openflow/flow.ts'
+import { parseGroup } from '../../core/net/openflow/group.ts'
 import { runPipeline, type PipelineInput, type PipelineResult } from '../../core/net/openflow/pipeline.ts'
 import { FlowTables } from '../../core/net/openflow/tables.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
 import type { Arrival, Case } from './case.ts'
-import { captureName, tunnelPorts, underlay, type DummySwitch, type Sent } from './dummy-switch.ts'
+import { captureName, tunnelPorts, underlay, type Bridge, type DummySwitch, type Sent } from './dummy-switch.ts'
 import { encapsulated, readOuter, tunnelText } from './tunnels.ts'
 
 /** What was compared. */
-export const noCounts = { pipelines: 0, flows: 0, frames: 0, framesForwarded: 0, outputs: 0, framesTracked: 0, framesByTunnel: 0, framesSkipped: 0 }
+export const noCounts = {
+  pipelines: 0,
+  flows: 0,
+  frames: 0,
+  framesForwarded: 0,
+  outputs: 0,
+  framesTracked: 0,
+  framesByTunnel: 0,
+  framesByGroup: 0,
+  framesSkipped: 0,
+}
 export type Counts = typeof noCounts
 
 /** What leaves, in order, by port: frames, of tunnels with key and far end. */
@@ -25,8 +35,8 @@ function skipped({ steps }: PipelineResult): boolean {
 interface Options {
   /** Leaves out frames that are `skipped`. */
   skipping?: boolean
-  /** What the interpreter is given instead of the flows. */
-  interpreted?: Flow[]
+  /** What the interpreter is given instead. */
+  interpreted?: Bridge
 }
 
 /**
@@ -35,30 +45,34 @@ interface Options {
  */
 export async function compare(
   dummy: DummySwitch,
-  { flows, arrivals }: Case,
+  tried: Case,
   counts: Counts,
-  { skipping = true, interpreted = flows }: Options = {},
+  { skipping = true, interpreted = tried }: Options = {},
 ): Promise<string | null> {
-  const sides = [interpreted, await dummy.load(flows)].map((side) => ({ tables: new FlowTables(side), conntrack: new StatefulConntrack() }))
+  const { flows, arrivals } = tried
+  const sides = [interpreted, await dummy.load(tried)].map((side) => ({
+    ...{ tables: new FlowTables(side.flows, side.groups.map(parseGroup)), portsDown: side.portsDown },
+    conntrack: new StatefulConntrack(),
+  }))
   let nowMs = 0
   for (const [index, arrival] of arrivals.entries()) {
     if (arrival.afterMs > 0) await dummy.pass(arrival.afterMs)
     nowMs += arrival.afterMs
-    const tried = sides.map(({ tables, conntrack }) => {
+    const results = sides.map(({ tables, portsDown, conntrack }) => {
       const trial = conntrack.clone()
-      return { trial, result: runPipeline(tables, arrival.frame, { ...origin(arrival), conntrack: trial, nowMs }) }
+      return { trial, result: runPipeline(tables, arrival.frame, { ...origin(arrival), conntrack: trial, nowMs, portsDown }) }
     })
-    if (skipping && tried.some(({ result }) => skipped(result))) {
+    if (skipping && results.some(({ result }) => skipped(result))) {
       counts.framesSkipped++
       continue
     }
-    sides.forEach((side, which) => (side.conntrack = tried[which]!.trial))
+    sides.forEach((side, which) => (side.conntrack = results[which]!.trial))
     const real = JSON.stringify(observed(await send(dummy, arrival)))
-    for (const [which, { result }] of tried.entries()) {
+    for (const [which, { result }] of results.entries()) {
       const here = JSON.stringify(computed(result))
       if (here !== real) return `frame ${index}, flows as ${which === 0 ? 'written' : 'the switch tells them'}\n  OVS  ${real}\n  here ${here}`
     }
-    count(counts, arrival, tried[0]!.result)
+    count(counts, arrival, results[0]!.result)
   }
   counts.pipelines++
   counts.flows += flows.length
@@ -118,5 +132,6 @@ function count(counts: Counts, arrival: Arrival, { steps, outputs }: PipelineRes
   counts.framesForwarded += Number(outputs.length > 0)
   counts.outputs += outputs.length
   counts.framesByTunnel += Number(byTunnel(arrival))
+  counts.framesByGroup += Number(steps.some(({ done }) => done.some(({ kind }) => kind === 'group')))
   counts.framesTracked += Number(steps.some(({ done }) => done.some(({ kind }) => kind === 'ct')))
 }

@@ -18,6 +18,8 @@ import { Control } from './control.ts'
 export const plainPorts = [1, 2, 3, 4, 5, 6] as const
 /** Tunnels of br0 with key and far end set by flows. */
 export const tunnelPorts = { vxlan: 7, gre: 8 } as const
+/** Ports of br0 that groups watch and nothing is sent to. */
+export const watchPorts = [16, 17, 18] as const
 /** The bridge that carries tunnels: its address, and the far ends that it knows with their MACs. */
 export const underlay = {
   ip: '192.0.2.1',
@@ -27,6 +29,13 @@ export const underlay = {
 
 /** Values of pkt_mark with which tunnels find a route. */
 export const pktMarks = [0, 1, 2, 3, 4, 5, 6] as const
+
+/** What is told to br0: flows, groups as ovs-ofctl(8) has them, and which of `watchPorts` have no carrier. */
+export interface Bridge {
+  flows: Flow[]
+  groups: string[]
+  portsDown: ReadonlySet<number>
+}
 
 /** Frames by the name of the port that sent them. */
 export type Sent = Map<string, string[]>
@@ -110,6 +119,7 @@ export class DummySwitch {
       ...['--', 'add-br', 'br-mark', '--', 'set', 'bridge', 'br-mark', 'datapath_type=dummy'],
       ...port('br-mark', 'mark-in', 'type=dummy', 'ofport_request=1'),
       ...port('br-mark', 'mark-out', 'type=dummy', 'ofport_request=2', `options:tx_pcap=${this.#capture('mark-out')}`),
+      ...watchPorts.flatMap((number) => port('br0', `w${number}`, 'type=dummy', `ofport_request=${number}`)),
       ...Object.entries(tunnelPorts).flatMap(([name, number]) => flowTunnel(name, number)),
     ]
   }
@@ -118,20 +128,29 @@ export class DummySwitch {
     return `${this.#dir}/${name}.pcap`
   }
 
-  /** Replaces all flows of br0 and forgets all connections. Answers the flows as the switch tells them. Throws what ovs-ofctl refuses. */
-  async load(flows: readonly Flow[]): Promise<Flow[]> {
-    const file = `${this.#dir}/flows`
-    await writeFile(file, flows.map((flow) => `${flowLine(flow)}\n`).join(''))
-    await this.#ofctl('replace-flows', file)
+  /** Replaces all flows and groups of br0 and forgets all connections. Answers them as the switch tells them. Throws what ovs-ofctl refuses. */
+  async load({ flows, groups, portsDown }: Bridge): Promise<Bridge> {
+    const [flowFile, groupFile] = [`${this.#dir}/flows`, `${this.#dir}/groups`]
+    await writeFile(flowFile, flows.map((flow) => `${flowLine(flow)}\n`).join(''))
+    await writeFile(groupFile, ['delete group_id=all', ...groups.map((group) => `add ${group}`), ''].join('\n'))
+    // A flow that names two groups which are deleted under it ends ovs-vswitchd 3.1.
+    await this.#ofctl('del-flows')
+    await this.#ofctl('add-groups', groupFile)
+    await this.#ofctl('add-flows', flowFile)
+    for (const port of watchPorts) await this.#control.call('netdev-dummy/set-admin-state', `w${port}`, portsDown.has(port) ? 'down' : 'up')
+    // What it is told of a port counts from its next turn on.
+    for (let turns = 0; turns < 2; turns++) await this.#control.call('version')
     await this.#control.call('revalidator/purge')
     await this.#control.call('dpctl/flush-conntrack')
     // They age with the clock that passes.
     for (const [ip, mac] of Object.entries(underlay.ends)) await this.#control.call('tnl/neigh/set', 'br-phy', ip, mac)
     const dump = await this.#ofctl('dump-flows', '--no-stats', '--no-names')
-    return dump
-      .split('\n')
-      .filter((line) => line.includes('actions='))
-      .map(parseFlowLine)
+    const told = await this.#ofctl('dump-groups', '--no-names')
+    return {
+      flows: lines(dump, 'actions=').map(parseFlowLine),
+      groups: lines(told, 'group_id='),
+      portsDown,
+    }
   }
 
   /** Lets the switch's clock go on. */
@@ -204,6 +223,10 @@ export class DummySwitch {
       child.on('close', (code) => (code === 0 ? resolve(output.stdout) : reject(new Error(`${program} ${args.join(' ')}: ${output.stderr.trim()}`))))
     })
   }
+}
+
+function lines(text: string, having: string): string[] {
+  return text.split('\n').filter((line) => line.includes(having))
 }
 
 /** The name of a port of br0 in `Sent`, by its OpenFlow number; undefined for tunnels and ports that are not there. */

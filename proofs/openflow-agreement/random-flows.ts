@@ -1,7 +1,7 @@
 import type { Flow } from '../../core/net/openflow/flow.ts'
 import type { Chance } from '../chance.ts'
 import { plainPorts, tunnelPorts, underlay } from './dummy-switch.ts'
-import { ip4s, ip6s, l4Ports, macs, tableCount, tunnelIds, vlanIds, zones } from './universe.ts'
+import { groupIds, ip4s, ip6s, l4Ports, macs, tableCount, tunnelIds, vlanIds, zones } from './universe.ts'
 
 /** What a flow's match makes sure of, by which OVS lets it write fields. */
 interface Sure {
@@ -179,6 +179,7 @@ function randomAction(chance: Chance, table: number, sure: Sure, state: { tags: 
       ],
     ],
     [2, () => ['dec_ttl'].slice(ip ? 0 : 1)],
+    [2, () => [`group:${chance.pick(groupIds)}`]],
     [ip ? 5 : 0, () => [ct(chance, table)]],
     [1, () => ['ct_clear']],
     [

@@ -12,3 +12,4 @@ export const tunnelIds = [77, 78, 0x10001] as const
 export const tcpFlagSets = [2, 2, 18, 18, 16, 16, 24, 17, 4, 20, 0, 3] as const
 export const zones = [5, 6] as const
 export const tableCount = 6
+export const groupIds = [1, 2, 3] as const

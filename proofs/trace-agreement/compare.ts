@@ -3,7 +3,7 @@ import type { TraceRequest, TraceResult } from '../../core/model/trace.ts'
 import { macAt, toHex } from '../../core/net/packet/bytes.ts'
 import { groupMac } from '../../core/net/packet/compose.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
-import { solicitedBy, type GuestPort } from '../../core/net/trace/guest-system.ts'
+import { guestAt, solicitedBy } from '../../core/net/trace/guest-system.ts'
 import { simulatedMarks } from '../../core/net/trace/packets.ts'
 import { prepareTrace } from '../../core/net/trace/simulate.ts'
 import type { World } from '../../core/net/trace/world.ts'
@@ -71,7 +71,7 @@ export function differencesOf(world: World, observation: Observation): Differenc
 /** Null for what cannot be sent: a forged source MAC towards a next hop that nobody could know. */
 function prepare(world: World, request: TraceRequest, index: number, chance: Chance): { sent: Sent; sending: Sending } | null {
   const port = world.index.ports.get(request.from)!
-  const from: GuestPort = { port, network: world.index.networks.get(port.network)! }
+  const from = guestAt(world.index, port)
   const marks = { id: 1 + chance.int(0, 0xfffe), seq: index }
   const payload = chance.bytes(16)
   const question = request.proto === 'arp'

@@ -1,6 +1,6 @@
 import { readState } from '../../lab/state.ts'
 import { labDown, labFault, labUp } from '../../lab/lab.ts'
-import { tunnelMacOf } from '../../core/net/trace/build-world.ts'
+import { tunnelMacOf } from '../../core/net/tunnel-mac.ts'
 import type { GuestSetup } from './host-commands.ts'
 import { bundleHostProgram, LabHost } from './lab-host.ts'
 import { fullMtuBytes, maxPorts, type Ends, type Scenario } from './scenario.ts'

@@ -35,7 +35,10 @@ export function randomScenario(chance: Chance, ends: Ends): Scenario {
   const hosts = [...ends.keys()]
   for (;;) {
     const [declaration] = sampleDeclarations(chance.int(0, 0x7fff_ffff), 1, { hosts, maxPorts })
-    const ports = declaration!.ports.map((port) => ({ ...port, attach: { kind: 'netns' as const } }))
+    const ports = declaration!.ports.map((port) => {
+      const host = port.host !== undefined && hosts.includes(port.host) ? port.host : chance.pick(hosts)
+      return { ...port, host, attach: { kind: 'netns' as const } }
+    })
     if (ports.length < 2) continue
     const { next } = planNetwork(emptyVirtualNetwork, { ...declaration!, ports }, { hosts, prune: false })
     return withFault(chance, next, ends)

@@ -1,4 +1,5 @@
 import { listKinds } from '../../core/contract/desktop/inventory.ts'
+import { broadcastModes } from '../../core/model/network.ts'
 import type { Output } from './output.ts'
 
 /** A named option. Without `value` it is a flag. */
@@ -39,7 +40,11 @@ export interface Command {
 }
 
 const context: OptionSpec = { name: 'context', value: 'NAME', help: 'work on this cluster instead of the current one' }
+const offline: OptionSpec = { name: 'offline', help: 'from this laptop’s inventory alone' }
+const noWait: OptionSpec = { name: 'no-wait', help: 'do not wait for the hosts' }
 const labName: OptionSpec = { name: 'name', value: 'LAB', help: 'which lab, if there are several (lab)' }
+
+const labSwitch: OptionSpec = { name: 'switch', value: 'SWITCH', help: 'tor1 or tor2 (tor1)' }
 
 const declaration: OptionSpec[] = [
   { name: 'file', short: 'f', value: 'FILE', help: 'the declaration in YAML; - is stdin' },
@@ -68,7 +73,7 @@ export const commands: Command[] = [
     words: ['inventory', 'list'],
     help: `objects of a kind: ${listKinds.join(', ')}`,
     args: [{ name: 'KIND' }],
-    options: [{ name: 'offline', help: 'from this laptop’s inventory alone' }, context],
+    options: [offline, context],
     load: async () => (await import('./commands/inventory.ts')).list,
   },
   {
@@ -93,7 +98,7 @@ export const commands: Command[] = [
   {
     words: ['apply'],
     help: 'makes the virtual network what is declared; waits until every host has it in place',
-    options: [...declaration, { name: 'no-wait', help: 'do not wait for the hosts' }, context],
+    options: [...declaration, noWait, context],
     load: async () => (await import('./commands/network.ts')).apply,
   },
   {
@@ -115,6 +120,46 @@ export const commands: Command[] = [
     args: [{ name: 'HOST' }],
     options: [context],
     load: async () => (await import('./commands/network.ts')).failover,
+  },
+  {
+    words: ['vip', 'list'],
+    help: 'floating addresses, and which port has each',
+    options: [offline, context],
+    load: async () => (await import('./commands/vip.ts')).list,
+  },
+  {
+    words: ['vip', 'show'],
+    help: 'who has a floating address, who may have it, whose claims were refused, and where it was',
+    args: [{ name: 'NAME' }],
+    options: [offline, context],
+    load: async () => (await import('./commands/vip.ts')).show,
+  },
+  {
+    words: ['vip', 'history'],
+    help: 'the moves of a floating address, with the outage of each',
+    args: [{ name: 'NAME' }],
+    options: [offline, context],
+    load: async () => (await import('./commands/vip.ts')).history,
+  },
+  {
+    words: ['broadcast', 'status'],
+    help: 'the nodes of the broadcast cluster, and what they do for each network',
+    options: [offline, context],
+    load: async () => (await import('./commands/broadcast.ts')).status,
+  },
+  {
+    words: ['broadcast', 'members'],
+    help: 'the hosts that get a network’s broadcast',
+    args: [{ name: 'NETWORK' }],
+    options: [offline, context],
+    load: async () => (await import('./commands/broadcast.ts')).members,
+  },
+  {
+    words: ['broadcast', 'set'],
+    help: `how broadcast gets to the other hosts of a network: ${broadcastModes.join(', ')}`,
+    args: [{ name: 'NETWORK' }, { name: 'MODE' }],
+    options: [noWait, context],
+    load: async () => (await import('./commands/broadcast.ts')).set,
   },
   {
     words: ['trace'],
@@ -280,6 +325,40 @@ export const commands: Command[] = [
     args: [{ name: 'HOST' }, { name: 'FAULT' }, { name: 'PLANE', optional: true }],
     options: [labName, { name: 'offset-seconds', value: 'N', help: 'for clock: how far ahead it is set' }],
     load: async () => (await import('./commands/lab.ts')).fault,
+  },
+  {
+    words: ['lab', 'physical', 'add'],
+    help: 'plugs a physical server into an access port: its NIC eth0 is in a VLAN, without a tag',
+    args: [{ name: 'NAME' }],
+    options: [
+      labName,
+      labSwitch,
+      { name: 'vlan', value: 'N', help: 'the VLAN, 2 to 4094; hosts get it tagged at their NIC tenant' },
+      { name: 'address', value: 'CIDR', help: 'address of eth0, e.g. 10.20.1.31/24 (none)' },
+      { name: 'mac', value: 'MAC', help: 'MAC of eth0 (one that the lab chooses and shows)' },
+    ],
+    load: async () => (await import('./commands/lab.ts')).physicalAdd,
+  },
+  {
+    words: ['lab', 'physical', 'remove'],
+    help: 'takes a physical server away',
+    args: [{ name: 'NAME' }],
+    options: [labName],
+    load: async () => (await import('./commands/lab.ts')).physicalRemove,
+  },
+  {
+    words: ['lab', 'plain', 'add'],
+    help: 'plugs a host without virtual switch and agent into the tenant plane',
+    args: [{ name: 'NAME' }],
+    options: [labName, labSwitch],
+    load: async () => (await import('./commands/lab.ts')).plainAdd,
+  },
+  {
+    words: ['lab', 'plain', 'remove'],
+    help: 'takes a plain host away',
+    args: [{ name: 'NAME' }],
+    options: [labName],
+    load: async () => (await import('./commands/lab.ts')).plainRemove,
   },
   { words: ['agent', 'pack'], help: 'packs the agent’s tarball from this checkout', load: async () => (await import('./commands/agent.ts')).pack },
 ]

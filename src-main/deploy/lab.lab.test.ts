@@ -47,6 +47,46 @@ describe('lab commands', () => {
     expect((await holdfast('lab', 'exec', 'h1', '--name', name, '--', 'pgrep', '-f', '^/opt/holdfast')).stdout).toBe(pids)
   })
 
+  it('physical and plain: machines are added, shown, cut, kept by lab up, and removed', async () => {
+    const lab = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await holdfast('lab', ...argv, '--name', name, '--json')
+      return { code, stderr, document: JSON.parse(stdout) as unknown }
+    }
+    const server = await lab(
+      'physical',
+      'add',
+      'phys-1',
+      '--switch',
+      'tor2',
+      '--vlan',
+      '100',
+      '--address',
+      '10.20.1.31/24',
+      '--mac',
+      '02:00:00:00:01:1f',
+    )
+    expect(server, server.stderr).toMatchObject({
+      code: 0,
+      document: {
+        ...{ name: 'phys-1', switch: 'tor2', port: 'swp19', vlan: 100, mac: '02:00:00:00:01:1f', address: '10.20.1.31/24' },
+        ...{ power: 'on', link: 'up' },
+      },
+    })
+    const plain = await lab('plain', 'add', 'legacy-1')
+    expect(plain, plain.stderr).toMatchObject({ code: 0, document: { name: 'legacy-1', switch: 'tor1', port: 'swp20', vlan: null } })
+    expect((await lab('fault', 'phys-1', 'power-off')).code).toBe(0)
+    await up()
+    expect((await lab('status')).document).toEqual({ name, state: 'up', hosts: expect.anything(), added: [server.document, plain.document] })
+    expect((await holdfast('lab', 'exec', 'phys-1', '--name', name, '--', 'cat', '/sys/class/net/eth0/address')).stdout).toBe('02:00:00:00:01:1f\n')
+    expect(await lab('physical', 'remove', 'legacy-1')).toMatchObject({ code: 1, document: { code: 'not-found' } })
+    expect((await lab('physical', 'remove', 'phys-1')).code).toBe(0)
+    expect((await lab('plain', 'remove', 'legacy-1')).code).toBe(0)
+    expect((await lab('status')).document).toMatchObject({ added: [] })
+    for (const wrong of [['phys-1'], ['phys-1', '--vlan', '100', '--switch', 'tor3'], ['phys-1', '--vlan', 'x']]) {
+      expect((await lab('physical', 'add', ...wrong)).code).toBe(2)
+    }
+  })
+
   it('another laptop is let in by root of a host, and by lab up itself; not over a host key that nobody accepted', async () => {
     const { hosts, sshKeyPath } = await labDescription({ name })
     const [{ addresses, hostKeyFingerprint }] = hosts as [(typeof hosts)[number]]

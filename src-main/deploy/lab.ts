@@ -55,9 +55,10 @@ export async function labUpFull(services: LabServices, { name, hosts, onStep }: 
   return await untilUp(services, lab, onStep)
 }
 
-/** Hosts that a fault has switched off or frozen are brought back: up means up. */
+/** Machines that a fault has switched off or frozen are brought back: up means up. */
 async function wake(name: string, onStep: (line: string) => void): Promise<void> {
-  for (const { name: host, power } of (await labStatus({ name })).hosts) {
+  const { hosts, added } = await labStatus({ name })
+  for (const { name: host, power } of [...hosts, ...added]) {
     if (power === 'on') continue
     onStep(power === 'paused' ? `Resuming ${host}` : `Powering ${host} on`)
     await labFault({ name, host, fault: power === 'paused' ? 'resume' : 'power-on' })

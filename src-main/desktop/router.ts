@@ -17,7 +17,7 @@ export function desktopRouter(services: ServiceParts) {
       throw toOrpcError(thrown)
     }
   })
-  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets, network, traces, captures } = services
+  const { contexts, live, views, inventory, records, hosts, tasks, terminals, audit, vault, secrets, network, traces, captures, broadcast } = services
 
   /** The context that is worked with. */
   const current = (): Context => {
@@ -80,6 +80,10 @@ export function desktopRouter(services: ServiceParts) {
       drops: os.network.drops.handler(async ({ input }) => ({ hosts: await network.drops(changeable(), input.host) })),
       trace: os.network.trace.handler(({ input }) => traces.trace(current(), input)),
       reachability: os.network.reachability.handler(({ input }) => traces.reachability(current(), input)),
+    },
+    broadcast: {
+      status: os.broadcast.status.handler(({ input }) => broadcast.status(current(), !input.offline)),
+      vips: os.broadcast.vips.handler(({ input }) => broadcast.vips(current(), !input.offline)),
     },
     capture: {
       check: os.capture.check.handler(({ input }) => nothing(captures.check(changeable(), input.filter))),

@@ -11,7 +11,7 @@ import type { TaskCentre } from '../tasks/task-centre.ts'
 import type { Live } from './live.ts'
 
 /** How long an answer may wait for agents, in milliseconds: the command line answers within three seconds. */
-const refreshMs = 1500
+export const refreshMs = 1500
 const maxListed = 100_000
 
 /** The kind of document that a list is made of; absent for what is derived or the laptop's own. */
@@ -28,6 +28,7 @@ const kindOf: Partial<Record<ListKind, EntityKind>> = {
   peerings: 'peering',
   acls: 'acl',
   ports: 'port',
+  vips: 'vip',
   forwarding: 'forwarding',
 }
 
@@ -109,7 +110,7 @@ function understood(reports: StoredReport[]) {
 const naturalOrder = new Intl.Collator('en', { numeric: true })
 
 /** The age of the oldest answer; nulls when there is none. A clock that stepped back makes no age negative. */
-function ageOf(seenAtMs: (number | null)[]): Pick<Listing, 'asOf' | 'ageMs'> {
+export function ageOf(seenAtMs: (number | null)[]): Pick<Listing, 'asOf' | 'ageMs'> {
   const known = seenAtMs.filter((atMs) => atMs !== null)
   if (known.length === 0) return { asOf: null, ageMs: null }
   const oldestMs = known.reduce((oldest, atMs) => Math.min(oldest, atMs), Infinity)

@@ -13,7 +13,9 @@ export interface Report {
 export const copiedKinds: ReadonlySet<string> = new Set(['cluster', 'host', 'member'])
 
 /** Kinds of the virtual network, which the host that leads the cluster reports: what a former leader said before counts no more. */
-const overlayKinds: ReadonlySet<string> = new Set(['overlay', 'vpc', 'network', 'router', 'peering', 'acl', 'port'])
+const overlayKinds: ReadonlySet<string> = new Set([
+  ...['overlay', 'vpc', 'network', 'router', 'peering', 'acl', 'port', 'networkHost', 'vip', 'vipState'],
+])
 
 /**
  * One document an object out of what several reporters say. Of hosts and members the copy of one reporter holds as a whole, so that

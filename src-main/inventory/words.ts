@@ -19,7 +19,7 @@ export type StoredObject = {
 type Doc = Record<string, unknown>
 
 /** What each kind is shown and found by; null: not searched, because it says nothing that another object does not say. */
-const kinds: Record<string, ((id: string, doc: Doc) => Searchable) | null> = {
+const kinds: Record<string, ((id: string, doc: Doc) => Searchable | null) | null> = {
   path: null,
   overlay: null,
   forwarding: null,
@@ -33,6 +33,11 @@ const kinds: Record<string, ((id: string, doc: Doc) => Searchable) | null> = {
   peering: (id, doc) => ({ title: id, detail: line('peering', ...valuesOf(doc.routers)), words: valuesOf(doc.routers) }),
   acl: (id, doc) => ({ title: id, detail: line('ACL', doc.action, 'on', doc.network, doc.port), words: [doc.network, doc.port, doc.action] }),
   port: (id, doc) => ({ title: id, detail: line(doc.ip, doc.ip6, doc.network, 'on', doc.host), words: [doc.ip, doc.ip6, doc.mac, doc.network] }),
+  vip: (id, doc) => ({ title: id, detail: line('VIP', doc.ip, 'of', doc.network), words: [doc.ip, doc.network, ...valuesOf(doc.ports)] }),
+  vipState: null,
+  broadcastNode: null,
+  networkHost: (id, doc) =>
+    at(doc.tunnelEnd, 'ip') ? { title: id, detail: line('host without an agent', at(doc.tunnelEnd, 'ip')), words: [at(doc.tunnelEnd, 'ip')] } : null,
   cluster: (id, doc) => ({ title: text(doc.name) || id, detail: line('cluster', doc.clusterIp), words: [doc.clusterIp] }),
   member: (id, doc) => ({ title: id, detail: line('store member', doc.memberId), words: [doc.memberId, 'etcd'] }),
   host: (id, doc) => ({ title: id, detail: line(at(doc.addresses, 'mgmt'), doc.role), words: valuesOf(doc.addresses) }),
@@ -59,7 +64,7 @@ const kinds: Record<string, ((id: string, doc: Doc) => Searchable) | null> = {
 export function searchable({ kind, id, doc }: StoredObject): Searchable | null {
   const describe = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
   if (describe === null) return null
-  return describe?.(id, doc) ?? { title: id, detail: kind, words: [] }
+  return describe ? describe(id, doc) : { title: id, detail: kind, words: [] }
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')

@@ -2,29 +2,37 @@ import { describe, expect, it } from 'vitest'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Entry, Look, TapEvent, TapPoint } from '../../core/contract/agent/network.ts'
 import { traceRequestSchema, type TraceRequest } from '../../core/model/trace.ts'
+import { nodesFor } from '../../core/net/broadcast/nodes.ts'
 import { compileHost } from '../../core/net/compile/compile.ts'
+import { watchPortOf } from '../../core/net/compile/groups.ts'
 import { flowLine } from '../../core/net/openflow/flow.ts'
 import { fromHex, toHex } from '../../core/net/packet/bytes.ts'
-import { icmpEcho } from '../../core/net/packet/compose.ts'
+import { arpReply, icmpEcho } from '../../core/net/packet/compose.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
 import { shop, testWorld } from '../../core/net/trace/test-world.ts'
+import type { World } from '../../core/net/trace/world.ts'
 import type { AgentClient } from '../deploy/clusters.ts'
 import { traceLive } from './live-trace.ts'
 
-const world = testWorld(`${shop}  - {name: vm-1, network: db, ip: 10.20.2.13, host: h2, attach: {kind: vm, vm: big}}\n`)
+const shopWorld = testWorld(`${shop}  - {name: vm-1, network: db, ip: 10.20.2.13, host: h2, attach: {kind: vm, vm: big}}\n`)
 const there = ['h1/tenant', 'h2/tenant', 'h2/db-1']
 const back = ['h2/db-1', 'h2/tenant', 'h1/tenant', 'h1/web-1']
 
 interface Behaviour {
+  world?: World
   /** Where a frame is seen on its way there, and its answer on its way back. */
   seen?: (frame: Uint8Array) => { there: string[]; back: string[] }
   look?: Partial<Record<string, Partial<Look>>>
   /** Hosts whose agents cannot be reached. */
   gone?: string[]
+  /** What each switch says that it would do. */
+  explained?: (host: string) => string
 }
 
+const saidBy = (host: string): string => `said by ${host}`
+
 /** Agents of a cluster in which all is well but for what is said. */
-function cluster({ seen = () => ({ there, back }), look = {}, gone = [] }: Behaviour = {}) {
+function cluster({ world = shopWorld, seen = () => ({ there, back }), look = {}, gone = [], explained = saidBy }: Behaviour = {}) {
   const taps = new Map<string, (frame: Uint8Array) => void>()
   const said = { injected: [] as string[], explained: [] as { host: string; entry: Entry; frame: string }[], forgotten: [] as object[] }
   const agent = (host: string) => ({
@@ -43,7 +51,7 @@ function cluster({ seen = () => ({ there, back }), look = {}, gone = [] }: Behav
       inject: ({ frame }: { frame: string }) => {
         said.injected.push(frame)
         const bytes = fromHex(frame)
-        const { ip, transport } = parseFrame(bytes)!
+        const { arp, ip, transport } = parseFrame(bytes)!
         const places = seen(bytes)
         for (const place of places.there) taps.get(place)?.(bytes)
         if (transport?.kind === 'icmp') {
@@ -51,11 +59,15 @@ function cluster({ seen = () => ({ there, back }), look = {}, gone = [] }: Behav
           const reply = icmpEcho({ mac: '0e:00:00:00:00:02', ip: ip!.dst }, { mac: '0e:00:00:00:00:01', ip: ip!.src }, { id, seq, reply: true })
           for (const place of places.back) taps.get(place)?.(reply)
         }
+        if (arp) {
+          const reply = arpReply({ mac: '00:00:5e:00:01:33', ip: arp.tpa }, { mac: arp.sha, ip: arp.spa })
+          for (const place of places.back) taps.get(place)?.(reply)
+        }
         return Promise.resolve({ atUs: 1 })
       },
       explain: (input: { entry: Entry; frame: string }) => {
         said.explained.push({ host, ...input })
-        return Promise.resolve({ text: `said by ${host}` })
+        return Promise.resolve({ text: explained(host) })
       },
       forget: (input: object) => {
         said.forgotten.push(input)
@@ -94,7 +106,7 @@ describe('a live trace', () => {
     ])
     expect(said.injected).toEqual([sent])
     expect(said.explained.find(({ host, entry }) => host === 'h1' && 'port' in entry)).toMatchObject({ entry: { port: 'web-1' }, frame: sent })
-    const vni = world.index.networks.get('db')!.vni
+    const vni = shopWorld.index.networks.get('db')!.vni
     expect(said.explained.find(({ host, entry }) => host === 'h2' && 'tunnel' in entry)?.entry).toEqual({
       ...{ tunnel: 'vxlan', vni, src: '10.83.5.11', dst: '10.83.5.12' },
     })
@@ -157,5 +169,64 @@ describe('a live trace', () => {
       (await cluster({ seen: () => ({ there: ['h1/tenant', 'h2/tenant', 'h2/vm-1'], back: [] }) }).trace({ to: 'vm-1', proto: 'tcp', dport: 80 }))
         .verdict,
     ).toBe('unknown')
+  })
+})
+
+describe('a live trace of a question for a VIP', () => {
+  const hall = `
+networks:
+  - {name: web, vpc: shop, subnet: 10.20.1.0/24, broadcast: cluster}
+vips:
+  - {name: web-vip, network: web, ip: 10.20.1.100, ports: [web-4]}
+ports:
+  - {name: web-1, network: web, ip: 10.20.1.11, host: h1, attach: {kind: netns}}
+  - {name: web-2, network: web, ip: 10.20.1.12, host: h2, attach: {kind: netns}}
+  - {name: web-3, network: web, ip: 10.20.1.13, host: h3, attach: {kind: netns}}
+  - {name: web-4, network: web, ip: 10.20.1.14, host: h4, attach: {kind: netns}}
+`
+  const world = testWorld(hall, { hosts: 4, owners: { 'web-vip': { port: 'web-4', mac: '00:00:5e:00:01:33' } } })
+  const nodes = nodesFor(world.index.networks.get('web')!.vni, world.index.nodes)
+  const [first, second] = nodes.map(({ host }) => host) as [string, string]
+  const asked = { from: 'web-3', to: 'web-vip', proto: 'arp' } as const
+  /** Taps that see it when `node` replicates: its NIC sees it come in, and three copies leave. */
+  const through = (node: string, lost: readonly string[] = []) => {
+    const members = ['h1', 'h2', 'h4'].filter((host) => !lost.includes(host))
+    const cables = members.flatMap((host) => (host === node ? [] : [`${node}/tenant`, `${host}/tenant`]))
+    return {
+      there: ['h3/tenant', `${node}/tenant`, ...cables, ...members.map((host) => `${host}/web-${host.slice(1)}`)],
+      back: ['h4/web-4', 'h4/tenant', 'h3/tenant', 'h3/web-3'],
+    }
+  }
+
+  it('says of every copy whether it came to its port', async () => {
+    const result = await cluster({ world, seen: () => through(first) }).trace(asked)
+    expect(result).toMatchObject({ verdict: 'delivered', drop: null })
+    expect(result.copies!.map(({ host, port, verdict }) => `${host} ${port} ${verdict}`).sort()).toEqual([
+      ...['h1 web-1 delivered', 'h2 web-2 delivered', 'h4 web-4 delivered'],
+    ])
+    for (const { hops } of result.copies!) for (const { kind, evidence } of hops) if (kind === 'physical') expect(evidence).not.toBe('computed')
+  })
+
+  it('names the copy that was lost, and where it was seen last', async () => {
+    const other = second
+    const result = await cluster({ world, seen: () => through(first, [other]) }).trace(asked)
+    expect(result.verdict).toBe('delivered')
+    const copies = new Map(result.copies!.map((copy) => [copy.host, copy]))
+    expect(copies.get(other)).toMatchObject({ verdict: 'unknown', limit: expect.stringContaining(`tenant of ${first}`) })
+    expect(copies.get('h4')!.verdict).toBe('delivered')
+  })
+
+  it('goes by what the sender’s switch says of the nodes that it watches', async () => {
+    const text = `group:3\n -> bucket 0: not live due to port ${watchPortOf(world.index.nodes, nodes[0]!)}\n -> using bucket 1`
+    const result = await cluster({ world, seen: () => through(second), explained: () => text }).trace(asked)
+    expect(result.hops.find(({ action }) => action === 'replicated')?.host).toBe(second)
+    expect(result.verdict).toBe('delivered')
+  })
+
+  it('does not announce an address unless that is asked for', async () => {
+    const { trace, said } = cluster({ world })
+    const announced = { from: 'web-4', to: '10.20.1.100', sourceIp: '10.20.1.100', proto: 'arp' } as const
+    await expect(trace(announced)).rejects.toMatchObject({ code: 'not-supported', message: expect.stringContaining('announces') })
+    expect(said.injected).toEqual([])
   })
 })

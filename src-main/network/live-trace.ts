@@ -1,7 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
-import type { TraceHop, TraceRequest, TraceResult } from '../../core/model/trace.ts'
-import { switchPorts } from '../../core/net/compile/tables.ts'
+import type { TraceRequest, TraceResult } from '../../core/model/trace.ts'
 import { toHex } from '../../core/net/packet/bytes.ts'
 import { parseFrame } from '../../core/net/packet/parse.ts'
 import { isHostSender } from '../../core/net/trace/from-host.ts'
@@ -9,9 +8,10 @@ import { judge } from '../../core/net/trace/judge.ts'
 import { asksForAnswer } from '../../core/net/trace/guest-system.ts'
 import { payloadBytes } from '../../core/net/trace/packets.ts'
 import { markOf, type Mark } from '../../core/net/trace/sightings.ts'
-import { prepareTrace, type PipelineRun } from '../../core/net/trace/simulate.ts'
+import { prepareTrace } from '../../core/net/trace/simulate.ts'
 import { lostForSize } from '../../core/net/trace/size.ts'
 import type { World } from '../../core/net/trace/world.ts'
+import { explain, explainMs, withWatches } from './explain.ts'
 import type { AgentOf } from './host-agents.ts'
 import { realWorld, within } from './real-world.ts'
 import { SwitchWatch } from './switch-watch.ts'
@@ -20,9 +20,6 @@ import { TapWatch } from './tap-watch.ts'
 /** What is on its way from taps to this laptop when the answer is there; and how long is waited for one that should not come. */
 const settleMs = 150
 const surpriseMs = 500
-
-/** How long a switch may take to say what it would do. */
-const explainMs = 3000
 
 /**
  * Sends the packet for real and watches it: taps at every port and NIC on its way, and the flows that are in the switches of its hosts. What
@@ -38,9 +35,12 @@ export async function traceLive(world: World, request: TraceRequest, agentOf: Ag
 }
 
 async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf): Promise<TraceResult> {
-  const { world, mute } = await realWorld(known, request, agentOf)
+  const real = await realWorld(known, request, agentOf)
+  const { mute } = real
   const marks = { id: randomInt(0x1_0000), seq: randomInt(0x1_0000) }
-  const { path, frame, runs } = prepareTrace(world, request, marks, randomBytes(payloadBytes))
+  const payload = randomBytes(payloadBytes)
+  const prepare = (of: World) => prepareTrace(of, request, marks, payload)
+  const { world, path, frame, runs } = await withWatches(real.world, prepare, agentOf, mute)
   const [first] = path.hops
   if (!frame || !first) return { ...path, mode: 'live' }
   const { host } = first
@@ -63,7 +63,7 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
     ))
   } catch (thrown) {
     const drop = { host, device: 'br-int', reason: 'switch-down' as const, object: `forwarding/${host}`, hint: asHoldfastError(thrown).message }
-    return { ...path, verdict: 'dropped', mode: 'live', hops: path.hops.slice(0, 1), drop, limit: null, sent }
+    return { ...path, verdict: 'dropped', mode: 'live', hops: path.hops.slice(0, 1), copies: undefined, drop, limit: null, sent }
   }
   const answered = asksForAnswer(parseFrame(frame)!)
   await seenAsFarAs(watch, path, answered)
@@ -74,18 +74,22 @@ async function traceOnce(known: World, request: TraceRequest, agentOf: AgentOf):
 }
 
 /** Waits until it has been seen as far as it should come, and for what may come in spite of that. */
-async function seenAsFarAs(watch: TapWatch, { hops, drop }: TraceResult, answered: boolean): Promise<void> {
+async function seenAsFarAs(watch: TapWatch, { hops, copies = [], drop }: TraceResult, answered: boolean): Promise<void> {
   const first = hops[0]!
-  const back = (): boolean => watch.saw('return', first)
+  const delivered = copies.flatMap(({ host, port, verdict }) => (port !== null && verdict === 'delivered' ? [{ host, device: port }] : []))
+  const watched = delivered.filter(({ host, device }) => watch.standing.has(`${host}/${device}`))
+  const everywhere = (): boolean => watched.every((place) => watch.saw('forward', place))
+  const back = (): boolean => watch.saw('return', first) && everywhere()
   if (drop) {
     const before = hops.filter(
       (hop) => hop.n > 1 && watch.standing.has(`${hop.host}/${hop.device}`) && (hop.host !== drop.host || hop.device !== drop.device),
     )
-    await watch.until(() => back() || before.every((hop) => watch.saw(hop.leg, hop)), surpriseMs)
+    await watch.until(() => back() || (before.every((hop) => watch.saw(hop.leg, hop)) && everywhere()), surpriseMs)
   } else if (answered) await watch.until(back, settleMs)
   else
     await watch.until(
       () =>
+        everywhere() &&
         watch.saw(
           'forward',
           hops.findLast((hop) => hop.leg === 'forward')!,
@@ -99,6 +103,12 @@ function mustBeSwallowed({ proto }: Mark): boolean {
   return proto === 'udp' || proto === 'raw' || proto === 'frame'
 }
 
+/** A gratuitous ARP request, RFC 5944 §4.6. */
+function isAnnouncement(frame: Uint8Array): boolean {
+  const arp = parseFrame(frame)?.arp
+  return arp?.op === 1 && arp.spa === arp.tpa
+}
+
 /** The port that a packet is to come to. */
 function receiverIn(world: World, { hops }: TraceResult): string | null {
   const last = hops.findLast((hop) => hop.leg === 'forward' && hop.action === 'received')
@@ -107,7 +117,7 @@ function receiverIn(world: World, { hops }: TraceResult): string | null {
 
 /** A marked packet reaches no application unless that is asked for: what cannot be kept from one is not sent. */
 function refuseWhatWouldArrive(world: World, request: TraceRequest, frame: Uint8Array, { proto }: Mark, receiver: string | null): void {
-  if (request.deliver || !mustBeSwallowed({ proto } as Mark)) return
+  if (request.deliver || !(mustBeSwallowed({ proto } as Mark) || isAnnouncement(frame))) return
   const refuse = (message: string): never => {
     throw new HoldfastError(
       'not-supported',
@@ -118,27 +128,12 @@ function refuseWhatWouldArrive(world: World, request: TraceRequest, frame: Uint8
       },
     )
   }
+  if (isAnnouncement(frame)) refuse('It announces an address: all that hear it would send there what is for it')
   if (isHostSender(request)) refuse(`A packet of this kind would reach what listens on the other host`)
   if ((frame[0]! & 1) === 1) refuse('A packet to many would reach every guest of the network')
   const attachment = receiver === null ? undefined : world.index.ports.get(receiver)?.attach.kind
   if (attachment !== undefined && attachment !== 'netns')
     refuse(`What goes to ${receiver} cannot be kept from its guest: it is attached as ${attachment}`)
-}
-
-/** Asks every switch on the path what it would do with the frame that comes to it there, all at once; the answers become part of the hops. */
-async function explain(path: TraceResult, runs: readonly PipelineRun[], agentOf: AgentOf, mute: ReadonlyMap<string, string>): Promise<void> {
-  const passed = new Set<TraceHop>(path.hops)
-  await Promise.allSettled(
-    runs.map(async ({ hop, inPort, tunnel, frame }) => {
-      const agent = agentOf(hop.host)
-      if (!passed.has(hop) || agent instanceof HoldfastError || mute.has(hop.host)) return
-      const entry = tunnel
-        ? { tunnel: inPort === switchPorts.vxlan ? ('vxlan' as const) : ('gre' as const), vni: tunnel.id, src: tunnel.src, dst: tunnel.dst }
-        : { port: hop.in ?? '' }
-      const { text } = await within(explainMs, agent.network.explain({ entry, frame: toHex(frame) }), `the switch of ${hop.host} does not answer`)
-      hop.explanation = text
-    }),
-  )
 }
 
 /** Hosts that do not answer and had an older revision in place when they last did. */

@@ -2,7 +2,7 @@ import type { Failover } from '../../core/contract/agent/network.ts'
 import type { HostDrops, NetworkApplied, NetworkPlanDoc } from '../../core/contract/desktop/network.ts'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import { parseEntity, type EntityKind } from '../../core/model/entity.ts'
-import type { VirtualNetwork } from '../../core/model/network.ts'
+import { emptyVirtualNetwork, type VirtualNetwork } from '../../core/model/network.ts'
 import { exportDeclaration } from '../../core/net/declaration/export.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
@@ -57,7 +57,7 @@ export class NetworkService {
   /** What the inventory has of it. */
   async remembered(context: Context): Promise<KnownNetwork> {
     const { inventory, live } = this.#services
-    const kinds: EntityKind[] = ['cluster', 'overlay', 'vpc', 'network', 'router', 'peering', 'acl', 'port']
+    const kinds: EntityKind[] = ['cluster', 'overlay', 'vpc', 'network', 'router', 'peering', 'acl', 'port', 'networkHost', 'vip']
     const reports = mergeReports(await inventory.reports(context.name, { only: kinds }), await live.sources(context.name), Date.now())
     const entities = reports.flatMap((report) => parseEntity(report) ?? [])
     const of = <K extends EntityKind>(kind: K) =>
@@ -70,7 +70,8 @@ export class NetworkService {
       offline: true,
       network: {
         ...{ vpcs: of('vpc'), networks: of('network'), routers: of('router'), peerings: of('peering'), acls: of('acl'), ports: of('port') },
-        last: overlay?.last ?? { vni: 0, router: 0, port: 0 },
+        ...{ hosts: of('networkHost'), vips: of('vip') },
+        last: overlay?.last ?? emptyVirtualNetwork.last,
       },
     }
   }

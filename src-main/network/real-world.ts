@@ -4,6 +4,7 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { TraceRequest } from '../../core/model/trace.ts'
 import { parseFlowLine } from '../../core/net/openflow/flow.ts'
 import { FlowTables } from '../../core/net/openflow/tables.ts'
+import { everyHop } from '../../core/net/trace/copies.ts'
 import { traceSimulated } from '../../core/net/trace/simulate.ts'
 import { unknownHost, type HostState, type World } from '../../core/net/trace/world.ts'
 import type { AgentOf } from './host-agents.ts'
@@ -18,7 +19,7 @@ export interface RealWorld {
   mute: ReadonlyMap<string, string>
 }
 
-/** Asks the hosts that a packet may pass for the flows in their switches, their ports and the NIC that carries tunnels. */
+/** Asks the hosts that a packet may pass for the flows in their switches, their ports and the NIC that carries tunnels. Groups are as they should be. */
 export async function realWorld(world: World, request: TraceRequest, agentOf: AgentOf): Promise<RealWorld> {
   const tables = new Map<string, FlowTables>()
   const hosts = new Map(world.hosts)
@@ -31,7 +32,7 @@ export async function realWorld(world: World, request: TraceRequest, agentOf: Ag
         mute.set(host, asHoldfastError(thrown).message)
       })
       if (!look) return
-      if (look.flows) tables.set(host, new FlowTables(look.flows.map(parseFlowLine)))
+      if (look.flows) tables.set(host, new FlowTables(look.flows.map(parseFlowLine), world.tablesOf(host).groups.values()))
       hosts.set(host, asLooked(hosts.get(host) ?? unknownHost, look))
     }),
   )
@@ -43,7 +44,7 @@ function hostsToAsk(world: World, request: TraceRequest): Set<string> {
   const { networks, ports, input } = world.index
   const vpc = networks.get(ports.get(request.from)?.network ?? '')?.vpc
   const inVpc = vpc === undefined ? [] : input.network.ports.filter((port) => networks.get(port.network)?.vpc === vpc).map((port) => port.host)
-  const passed = traceSimulated(world, request).hops.flatMap((hop) => (world.hosts.has(hop.host) ? [hop.host] : []))
+  const passed = everyHop(traceSimulated(world, request)).flatMap((hop) => (world.hosts.has(hop.host) ? [hop.host] : []))
   return new Set([...inVpc, ...passed])
 }
 

@@ -3,6 +3,7 @@ import type { TapEvent, TapPlace, TapPoint } from '../../core/contract/agent/net
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { TraceHop, TraceResult } from '../../core/model/trace.ts'
 import { fromHex } from '../../core/net/packet/bytes.ts'
+import { everyHop } from '../../core/net/trace/copies.ts'
 import type { Sighting } from '../../core/net/trace/judge.ts'
 import { markOf, sight, type Mark } from '../../core/net/trace/sightings.ts'
 import { exactFilter, filterFor } from '../../core/net/trace/tap-filter.ts'
@@ -39,11 +40,14 @@ export class TapWatch implements Disposable {
     const mark = markOf(frame)
     const seen = new Set<string>()
     const sessions = new Map<string, { host: string; points: TapPoint[] }>()
-    const tunnelled = path.hops.some((hop) => hop.action === 'encapsulated')
+    const hops = everyHop(path)
+    const followed = new Set(path.hops)
+    const tunnelled = hops.some((hop) => hop.action === 'encapsulated')
     const inside = filterFor(frame, mark, false)
-    for (const hop of path.hops) {
+    for (const hop of hops) {
       const { host, device, kind } = hop
-      const network = networkOf(hop)
+      // Of the copies that are not followed, what is at cables and ports is enough.
+      const network = followed.has(hop) ? networkOf(hop) : undefined
       // A device carries the tunnels of many networks.
       const id = [host, device, network].filter((part) => part !== undefined).join('/')
       if (seen.has(id) || !world.hosts.has(host)) continue
@@ -56,7 +60,7 @@ export class TapWatch implements Disposable {
       if (kind === 'physical') add({ kind: 'nic', nic: device }, filterFor(frame, mark, tunnelled))
       else if (world.index.ports.get(device)?.host === host) add({ kind: 'port', port: device }, device === swallowed ? exactFilter(frame) : inside)
       else if (network !== undefined) add({ kind: 'tunnel', network }, inside)
-      else if (device === 'br-int' && world.hosts.get(host)?.switchState !== 'down') add({ kind: 'bridge' }, inside)
+      else if (followed.has(hop) && device === 'br-int' && world.hosts.get(host)?.switchState !== 'down') add({ kind: 'bridge' }, inside)
     }
     for (const { host, points } of sessions.values()) {
       this.#places.push(...points.map(({ id }) => placeOf(id)))

@@ -84,7 +84,7 @@ export class TraceService {
   async world(context: Context, { declaration, prune }: Planned = { prune: false }): Promise<World> {
     const { inventory, live, network, views } = this.#services
     const sources = await live.sources(context.name)
-    const kinds: EntityKind[] = ['cluster', 'host', 'nic', 'neighbour', 'forwarding']
+    const kinds: EntityKind[] = ['cluster', 'host', 'nic', 'neighbour', 'forwarding', 'broadcastNode', 'vipState']
     const reports = mergeReports(await inventory.reports(context.name, { only: kinds }), sources, Date.now())
     const entities = reports.flatMap((report) => parseEntity(report) ?? [])
     const heard = (await views.known(context)).hosts

@@ -45,6 +45,8 @@ function detailOf(kind: string, doc: Record<string, unknown>): string {
       return (doc.os as { name: string }).name
     case 'port':
       return of('ip', 'network', 'host')
+    case 'vip':
+      return of('ip', 'network')
     case 'network':
       return of('vpc', 'subnet')
     case 'acl':
@@ -189,7 +191,7 @@ export class FixtureCluster {
           exact: item.id === query,
         }
       })
-      .filter(({ matches, hit }) => matches && hit.kind !== 'overlay' && hit.kind !== 'forwarding')
+      .filter(({ matches, hit }) => matches && !['overlay', 'forwarding', 'vipState', 'broadcastNode'].includes(hit.kind))
       .sort((a, b) => Number(b.exact) - Number(a.exact) || a.hit.kind.localeCompare(b.hit.kind))
       .slice(0, limit)
       .map(({ hit }) => hit)

@@ -1,5 +1,5 @@
 /**
- * TEST DOUBLE of the virtual network of a cluster: three VPCs, two of them with the same subnets. What it would become is worked out by
+ * TEST DOUBLE of the virtual network of a cluster: three VPCs, two of them with the same subnets, and VIPs. What it would become is worked out by
  * the real planner; that hosts put it in place is played.
  */
 import type { NetworkApplied, NetworkPlanDoc } from '../../core/contract/desktop/network.ts'
@@ -7,7 +7,7 @@ import { emptyVirtualNetwork, type Forwarding, type VirtualNetwork } from '../..
 import { exportDeclaration } from '../../core/net/declaration/export.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
-import { networkKinds } from '../../core/net/declaration/schema.ts'
+import { FixtureBroadcast, hostsFor, portsText, vipsText } from './fixture-broadcast.ts'
 import type { FixtureCluster } from './fixture-cluster.ts'
 
 /** What a shop with a staging copy of itself declares; hosts are dealt out in turn. */
@@ -16,12 +16,13 @@ function declarationFor(hosts: string[], ports: number): string {
   const host = (): string => hosts[next++ % hosts.length]!
   const many = (count: number, make: (i: number) => string): string => Array.from({ length: count }, (_, i) => make(i + 1)).join('\n')
   const attachedVm = (name: string): string => `attach: {kind: vm, vm: ${name}}`
-  const extra = Math.max(0, ports - 38)
-  return `networks:
+  const extra = Math.max(0, ports - 40)
+  return `${hostsFor(hosts)}
+networks:
   - {name: web, vpc: shop, subnet: 10.20.1.0/24, gateway: 10.20.1.1, subnet6: "fd00:20:1::/64", gateway6: "fd00:20:1::1"}
-  - {name: db, vpc: shop, subnet: 10.20.2.0/24, gateway: 10.20.2.1, subnet6: "fd00:20:2::/64", gateway6: "fd00:20:2::1"}
+  - {name: db, vpc: shop, subnet: 10.20.2.0/24, gateway: 10.20.2.1, subnet6: "fd00:20:2::/64", gateway6: "fd00:20:2::1", broadcast: cluster}
   - {name: cache, vpc: shop, subnet: 10.20.3.0/24, gateway: 10.20.3.1}
-  - {name: backup, vpc: shop, subnet: 10.20.9.0/24, tunnel: gre}
+  - {name: backup, vpc: shop, subnet: 10.20.9.0/24, tunnel: gre, broadcast: source}
   - {name: stage-web, vpc: staging, subnet: 10.20.1.0/24, gateway: 10.20.1.1}
   - {name: stage-db, vpc: staging, subnet: 10.20.2.0/24, gateway: 10.20.2.1}
   - {name: desks, vpc: office, subnet: 10.30.1.0/24, gateway: 10.30.1.1}
@@ -39,16 +40,34 @@ acls:
   - {name: db-closed, network: db, direction: in, priority: 10, match: {}, action: drop}
   - {name: web-public, network: web, direction: in, priority: 50, match: {proto: tcp, dport: [80, 443]}, action: allow}
   - {name: quarantine, port: web-7, direction: out, priority: 200, match: {dst: 10.20.0.0/16}, action: drop, stateful: false}
+${vipsText}
 ports:
+${portsText}
 ${many(12, (i) => `  - {name: web-${i}, network: web, ip: 10.20.1.${10 + i}, ip6: "fd00:20:1::${10 + i}", host: ${host()}, ${i > 8 ? attachedVm(`shop-web-${i}`) : 'attach: {kind: netns}'}${i === 1 ? ', allow: [10.99.0.0/16]' : ''}}`)}
 ${many(6, (i) => `  - {name: db-${i}, network: db, ip: 10.20.2.${10 + i}, ip6: "fd00:20:2::${10 + i}", host: ${host()}, ${attachedVm(`postgres-${i}`)}}`)}
 ${many(4, (i) => `  - {name: cache-${i}, network: cache, ip: 10.20.3.${10 + i}, host: ${host()}, ${attachedVm(`redis-${i}`)}}`)}
 ${many(8, (i) => `  - {name: stage-web-${i}, network: stage-web, ip: 10.20.1.${10 + i}, host: ${host()}, attach: {kind: netns}}`)}
 ${many(4, (i) => `  - {name: stage-db-${i}, network: stage-db, ip: 10.20.2.${10 + i}, host: ${host()}, ${attachedVm(`stage-postgres-${i}`)}}`)}
-${many(4, (i) => `  - {name: desk-${i}, network: desks, ip: 10.30.1.${10 + i}, host: ${host()}, attach: {kind: vlan, nic: tenant, vlan: ${300 + i}}}`)}
+${many(4, (i) => `  - {name: desk-${i}, network: desks, ip: 10.30.1.${10 + i}, attach: {kind: vlan, nic: tenant, vlan: ${300 + i}}}`)}
 ${extra > 0 ? many(extra, (i) => `  - {name: farm-${Math.ceil(i / 200)}-${i}, network: farm-${Math.ceil(i / 200)}, ip: 10.${40 + Math.ceil(i / 200)}.${1 + (i >> 8)}.${i & 255}, host: ${host()}, attach: {kind: netns}}`) : ''}
 `
 }
+
+/** Kinds of documents that the network is reported as, each with its list. */
+const reported = [
+  ...([
+    ['vpc', 'vpcs'],
+    ['network', 'networks'],
+    ['router', 'routers'],
+    ['peering', 'peerings'],
+    ['acl', 'acls'],
+    ['port', 'ports'],
+  ] as const),
+  ...([
+    ['networkHost', 'hosts'],
+    ['vip', 'vips'],
+  ] as const),
+] as const
 
 /** A host is this much later than the others with a revision, in ms, when it is told to lag. */
 const lagMs = 7000
@@ -63,7 +82,7 @@ export interface NetworkFaults {
   switchDown: string | null
 }
 
-export const noNetworkFaults: NetworkFaults = { ports: 38, lag: null, switchDown: null }
+export const noNetworkFaults: NetworkFaults = { ports: 40, lag: null, switchDown: null }
 
 export class FixtureNetwork {
   network: VirtualNetwork = emptyVirtualNetwork
@@ -71,6 +90,7 @@ export class FixtureNetwork {
   readonly #cluster: FixtureCluster
   readonly #faults: NetworkFaults
   readonly #placed = new Map<string, number>()
+  readonly #broadcast: FixtureBroadcast | undefined
 
   constructor(cluster: FixtureCluster, faults: NetworkFaults) {
     this.#cluster = cluster
@@ -81,6 +101,12 @@ export class FixtureNetwork {
     this.revision = 412
     for (const host of hosts) this.#placed.set(host, host === faults.lag ? 409 : 412)
     this.#report()
+    this.#broadcast = new FixtureBroadcast(cluster, () => this.network)
+  }
+
+  /** Brings what agents report of it up to now. Called once a second. */
+  tick(): void {
+    this.#broadcast?.tick()
   }
 
   get offline(): boolean {
@@ -116,8 +142,8 @@ export class FixtureNetwork {
   #report(): void {
     const reporter = 'h1'
     const atMs = Date.now()
-    for (const kind of networkKinds) {
-      const docs = this.network[`${kind}s`]
+    for (const [kind, list] of reported) {
+      const docs = this.network[list]
       const names = new Set(docs.map(({ name }) => name))
       for (const { id } of this.#cluster.items(kind)) if (!names.has(id)) this.#cluster.del(kind, id)
       for (const doc of docs) this.#cluster.put({ kind, id: doc.name, atMs, doc, reporter })

@@ -84,7 +84,7 @@ export async function startFixture(
   const sockets = new WebSocketServer({ server, path: socketPath })
   const handler = new RPCHandler(router({ cluster, network, tracer, captures }, options), { clientInterceptors: [mapErrors] })
   sockets.on('connection', (socket) => void handler.upgrade(socket))
-  const timer = setInterval(() => cluster.tick(), 1000)
+  const timer = setInterval(() => (network.tick(), cluster.tick()), 1000)
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
@@ -297,6 +297,14 @@ function router(
           declaration === undefined ? mode : 'simulated',
         ),
       ),
+    },
+    broadcast: {
+      status: os.broadcast.status.handler(({ errors }) => {
+        throw errors['not-supported']({ message: 'The fixture has no command line', data: { hint: 'The window reads the feed.' } })
+      }),
+      vips: os.broadcast.vips.handler(({ errors }) => {
+        throw errors['not-supported']({ message: 'The fixture has no command line', data: { hint: 'The window reads the feed.' } })
+      }),
     },
     capture: {
       check: os.capture.check.handler(({ input }) => {

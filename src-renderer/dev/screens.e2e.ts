@@ -139,6 +139,33 @@ const shots: Shot[] = [
   },
   { name: 'topology-large-virtual', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 }, then: (page) => layer(page, 2) },
   { name: 'topology-large-both', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 } },
+  { name: 'broadcast', at: '/lab/network/web', fixture: { hosts: 4 } },
+  { name: 'broadcast-storm', at: '/lab/network/cache' },
+  { name: 'broadcast-source', at: '/lab/network/backup' },
+  { name: 'broadcast-node-down', at: '/lab/network/db', fixture: { off: ['h1'] } },
+  { name: 'broadcast-offline', at: '/lab/network/web', fixture: { offline: true, offlineForMs: 900_000 } },
+  { name: 'broadcast-recording', at: '/lab/network/web', fixture: { recording: true, offline: true, offlineForMs: 900_000 } },
+  {
+    name: 'broadcast-switch',
+    at: '/lab/network/web',
+    then: async (page) => (await page.getByRole('radio', { name: 'source' }).click(), await page.waitForTimeout(1200)),
+  },
+  { name: 'vip', at: '/lab/vip/web-vip' },
+  { name: 'vip-fought-for', at: '/lab/vip/cache-vip' },
+  { name: 'vip-by-platform', at: '/lab/vip/db-vip' },
+  { name: 'vip-lower', at: '/lab/vip/web-vip', then: async (page) => void (await page.getByTestId('vip-refused').scrollIntoViewIfNeeded()) },
+  { name: 'vip-topology', at: '/lab/topology?select=vip/web-vip' },
+  { name: 'vip-topology-virtual', at: '/lab/topology?select=vip/web-vip', then: (page) => layer(page, 2) },
+  { name: 'vip-topology-moved', at: '/lab/topology?select=vip/cache-vip', then: async (page) => page.waitForTimeout(4500) },
+  { name: 'host-without-agent', at: '/lab/networkHost/legacy-1' },
+  { name: 'plan-form-vip', at: '/lab/vip/db-vip', then: (page) => editInForm(page) },
+  { name: 'plan-form-vip-new', at: '/lab/network/web', then: (page) => openForm(page, 3) },
+  { name: 'plan-form-host', at: '/lab/networkHost/legacy-1', then: (page) => editInForm(page) },
+  {
+    name: 'plan-form-roles',
+    at: '/lab/topology?select=host/h2',
+    then: async (page) => (await page.getByRole('button', { name: /Edit roles…|编辑角色…/ }).click(), await page.waitForTimeout(900)),
+  },
   { name: 'split', at: '/lab?beside=topology', fixture: { cut: ['h2/storage'] } },
   { name: 'events', at: '/lab/events', fixture: degraded, then: async (page) => void (await page.getByRole('row').nth(2).click()) },
   { name: 'tasks-empty', at: '/lab/tasks' },
@@ -297,6 +324,13 @@ async function openForm(page: Page, nth: number): Promise<void> {
   await page.getByRole('button', { name: /^(Add|添加)$/ }).click()
   await page.getByRole('menuitem').nth(nth).click()
   await page.getByRole('dialog').waitFor()
+}
+
+/** The form of the selected object, over the plan that it is written into. */
+async function editInForm(page: Page): Promise<void> {
+  await page.getByRole('button', { name: /^(Edit…|编辑…)$/ }).click()
+  await page.getByRole('dialog').waitFor()
+  await page.waitForTimeout(700)
 }
 
 async function runTrace(page: Page): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Messages } from './i18n/i18n.svelte.ts'
 import { i18n, languages, type Language } from './i18n/i18n.svelte.ts'
-import { draft } from './declaration/draft.svelte.ts'
+import { draft, isEditedInForm } from './declaration/draft.svelte.ts'
 import { isDeclaredKind } from './declaration/yaml-edit.ts'
 import { app } from './state/app.svelte.ts'
 import { navigation } from './state/navigation.svelte.ts'
@@ -165,7 +165,8 @@ function changes(host: string | undefined): Command[] {
 /** What changes the virtual network: each writes into the one declaration. */
 function networkChanges(): Command[] {
   const selection = navigation.selection
-  const selected = selection && isDeclaredKind(selection.kind) ? { kind: selection.kind, name: selection.id } : undefined
+  // A host is more than what is declared of it: its actions are its own.
+  const selected = selection && isDeclaredKind(selection.kind) && selection.kind !== 'host' ? { kind: selection.kind, name: selection.id } : undefined
   return [
     ...(selected
       ? [
@@ -176,7 +177,7 @@ function networkChanges(): Command[] {
                   id: 'edit-object',
                   title: (m: Messages) => m.verb.editNamed(m.trace.named(m.kind[selected.kind], selected.name)),
                   group: 'actions',
-                  run: () => void (selected.kind === 'acl' ? draft.openRule(selected.name) : draft.openObject(selected.kind, selected.name)),
+                  run: () => void draft.openObject(selected.kind, selected.name, isEditedInForm(selected.kind)),
                 } satisfies Command,
               ]),
           {
@@ -191,6 +192,8 @@ function networkChanges(): Command[] {
     { id: 'add-network', title: (m) => m.verb.addNetwork, group: 'actions', run: () => draft.add('network') },
     { id: 'add-port', title: (m) => m.verb.addPort, group: 'actions', run: () => draft.add('port') },
     { id: 'add-acl', title: (m) => m.verb.addRule, group: 'actions', run: () => draft.add('acl') },
+    { id: 'add-vip', title: (m) => m.verb.addVip, group: 'actions', run: () => draft.add('vip') },
+    { id: 'edit-host', title: (m) => m.verb.editHost, group: 'actions', run: () => draft.add('host') },
   ]
 }
 

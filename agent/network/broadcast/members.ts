@@ -8,6 +8,14 @@ export interface UnderlayAddress {
   mac: string
 }
 
+/** `enum whose` of program/maps.h. */
+export const whose = { anothers: 0, ours: 1, floating: 2 } as const
+
+/** An address that is answered for here; a floating one until somebody else announces it. */
+export interface ReplicatorAddress extends UnderlayAddress {
+  floating?: boolean
+}
+
 /** Where the tunnels of a host end that has ports in a network, and which tunnels it takes. */
 export interface Member extends UnderlayAddress {
   tunnel: 'vxlan' | 'gre'

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../core/errors.ts'
 import type { TotalCounters, VniCounters } from './counters.ts'
-import type { Member, UnderlayAddress } from './members.ts'
-import type { Sighting } from './sightings.ts'
+import type { Member, ReplicatorAddress } from './members.ts'
+import type { Advert, Sighting } from './sightings.ts'
 
 /** At most so many frames a second, and so many at once. */
 export interface Rate {
@@ -33,7 +33,10 @@ export interface BroadcastPath {
    * The addresses that are answered for here, with the MAC that ARP says and frames must have; and those of other replicators, from which
    * nothing is replicated, for it would go round. All others are passed on.
    */
-  setAddresses(local: readonly UnderlayAddress[], others: readonly string[]): void
+  setAddresses(local: readonly ReplicatorAddress[], others: readonly string[]): void
+
+  /** Whether an address is answered for here: a floating one no more once somebody else has announced it. */
+  answersFor(ip: string): boolean
 
   /**
    * Gives VNIs their member hosts. Each list takes the place of the one before in one write: a frame goes to all of the one or all of the other.
@@ -62,6 +65,9 @@ export interface BroadcastPath {
 
   /** The last of every address, oldest first: also those made while no process was there. */
   sightings(): Sighting[]
+
+  /** The last sign of life of each master of a virtual router. */
+  adverts(): Advert[]
 
   /** Lets go of it. `keep`: a program in the kernel lives on, until a process opens it again; else it ends, and its maps are gone. */
   close(options: { keep: boolean }): void

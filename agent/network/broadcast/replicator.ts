@@ -8,9 +8,9 @@ import { createMap, mapById, type BpfMap } from './bpf/map.ts'
 import { Pins, removePins } from './bpf/pins.ts'
 import { RingBuffer } from './bpf/ring-buffer.ts'
 import { readTotals, readVniCounters, type TotalCounters, type VniCounters } from './counters.ts'
-import { decodeMembers, encodeMembers, ip4Bytes, type Member, type UnderlayAddress } from './members.ts'
+import { decodeMembers, encodeMembers, ip4Bytes, whose, type Member, type ReplicatorAddress } from './members.ts'
 import { checkRate, type BroadcastPath, type Rate } from './path.ts'
-import { decodeSighting, type Sighting } from './sightings.ts'
+import { decodeAdvert, decodeSighting, isAdvert, type Advert, type Sighting } from './sightings.ts'
 
 export interface ReplicatorOptions {
   /** That carries tunnels. Where an address of the replicator has another MAC than the NIC, the NIC must be promiscuous. */
@@ -68,12 +68,12 @@ export class Replicator implements BroadcastPath {
     return ifindex !== 0 && this.#links.ingress.ifindex === ifindex && this.#links.egress.ifindex === ifindex
   }
 
-  setAddresses(local: readonly UnderlayAddress[], others: readonly string[]): void {
+  setAddresses(local: readonly ReplicatorAddress[], others: readonly string[]): void {
     const map = this.#map('addresses')
-    const entry = (mac: string, isLocal: boolean): Buffer => Buffer.concat([macBytes(mac), Buffer.from([Number(isLocal), 0])])
+    const entry = (mac: string, is: number): Buffer => Buffer.concat([macBytes(mac), Buffer.from([is, 0])])
     const entries = new Map([
-      ...others.map((ip) => [ip, entry('00:00:00:00:00:00', false)] as const),
-      ...local.map(({ ip, mac }) => [ip, entry(mac, true)] as const),
+      ...others.map((ip) => [ip, entry('00:00:00:00:00:00', whose.anothers)] as const),
+      ...local.map(({ ip, mac, floating }) => [ip, entry(mac, floating ? whose.floating : whose.ours)] as const),
     ])
     const wanted = new Map([...entries].map(([ip, value]) => [ip4Bytes(ip).toString('hex'), value]))
     for (const key of map.keys()) if (!wanted.has(key.toString('hex'))) map.delete(key)
@@ -153,13 +153,29 @@ export class Replicator implements BroadcastPath {
     )
   }
 
+  answersFor(ip: string): boolean {
+    const entry = this.#map('addresses').lookup(ip4Bytes(ip))
+    return entry !== null && entry.readUInt16LE(6) !== whose.anothers
+  }
+
   sightings(): Sighting[] {
+    const found = this.#seen().filter((event) => !isAdvert(event))
+    return found.map((event) => decodeSighting(event)).sort((one, other) => one.sequence - other.sequence)
+  }
+
+  adverts(): Advert[] {
+    return this.#seen()
+      .filter(isAdvert)
+      .map((event) => decodeAdvert(event))
+  }
+
+  /** All that lies in the map, each as a `struct sighting_event`. */
+  #seen(): Buffer[] {
     const map = this.#map('sightings')
-    const found = map.keys().flatMap((key) => {
+    return map.keys().flatMap((key) => {
       const value = map.lookup(key)
-      return value ? [decodeSighting(Buffer.concat([key, value]))] : []
+      return value ? [Buffer.concat([key, value])] : []
     })
-    return found.sort((one, other) => one.sequence - other.sequence)
   }
 
   close({ keep }: { keep: boolean }): void {

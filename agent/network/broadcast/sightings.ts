@@ -5,8 +5,8 @@ export interface Sighting {
   vni: number
   ip: string
   mac: string
-  /** Underlay address of the host that the frame came from. */
-  host: string
+  /** Underlay address of the host that the frame came from; null: it was another replicator's copy. */
+  host: string | null
   /** By this host's clock. */
   atMs: number
   /** Grows with every sighting of this node, in all VNIs, as long as its maps live. */
@@ -25,8 +25,32 @@ export function decodeSighting(event: Buffer, nowMs = Date.now(), nowNs = proces
     vni: event.readUInt32LE(0),
     ip: event.readUInt32LE(4) === 4 ? ip4At(event, 8) : ip6At(event, 8),
     mac: macAt(value, 0),
-    host: ip4At(value, 8),
+    host: value.readUInt32BE(8) === 0 ? null : ip4At(value, 8),
     atMs: nowMs - Number(nowNs - value.readBigUInt64LE(16)) / 1e6,
     sequence: Number(value.readBigUInt64LE(24)),
   }
+}
+
+/** A sign of life of a virtual router's master: a VRRP advertisement (RFC 5798 §5). */
+export interface Advert {
+  vni: number
+  /** Number of the virtual router. */
+  router: number
+  /** Of its sender. */
+  mac: string
+  /** By this host's clock. */
+  atMs: number
+}
+
+/** `IP_VRRP` of program/frames.h, in place of a family of addresses. */
+const vrrp = 112
+
+/** Whether an entry of the map, read as `struct sighting_event`, is an advert. */
+export function isAdvert(event: Buffer): boolean {
+  return event.readUInt32LE(4) === vrrp
+}
+
+export function decodeAdvert(event: Buffer, nowMs = Date.now(), nowNs = process.hrtime.bigint()): Advert {
+  const { vni, mac, atMs } = decodeSighting(event, nowMs, nowNs)
+  return { vni, router: event.readUInt8(8), mac, atMs }
 }

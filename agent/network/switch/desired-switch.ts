@@ -22,13 +22,25 @@ export interface SwitchPort {
   number: number
 }
 
+/** A tunnel of br-int that asks, with BFD (RFC 5880), whether the other end lives: its port is live while that answers. It carries nothing else. */
+export interface WatchPort {
+  number: number
+  /** Of the other end. */
+  ip: string
+}
+
 /** All that the switch of a host is to be: its ports, its flows, and whom it tunnels to. */
 export interface DesiredSwitch extends SwitchBase {
-  /** Where the other hosts' tunnels end, all within the subnet of this host's tunnel end. */
+  /** Where the other hosts' tunnels end, all within the subnet of this host's tunnel end, and the replicators. */
   peers: TunnelEnd[]
+  /** Addresses of a replicator at this very NIC: what comes for them is not for the switch. */
+  notOurs: string[]
   ports: SwitchPort[]
+  watched: WatchPort[]
   /** Of br-int. Nothing but these: what is not matched is dropped. */
   flows: Flow[]
+  /** `group_id=N,…` as in ovs-ofctl(8). */
+  groups: string[]
   /** `meter=N,…` as in ovs-ofctl(8). */
   meters: string[]
 }

@@ -9,7 +9,7 @@ import { deviceIndex, isolateDevice, makeErrorDevice } from './devices.ts'
 import { bundleText, driftCount, flowChanges, parseFlowDiff, type FlowDrift } from './flow-changes.ts'
 import { gateFlow, openGate } from './gate.ts'
 import { ofctl } from './ovs-programs.ts'
-import { changePorts, describeSwitch, devicePorts, endFlowRestore, readPorts, type PortChanges } from './ports.ts'
+import { changePorts, describeSwitch, devicePorts, endFlowRestore, readPorts, watchEnds, type PortChanges } from './ports.ts'
 import { bridgeSocket, instancePaths, type Bridge, type InstancePaths, type SwitchPaths } from './switch-paths.ts'
 import { routeTunnels, setNeighbours, underlayFlows } from './underlay.ts'
 import { Unixctl, unixctl } from './unixctl.ts'
@@ -43,7 +43,10 @@ interface InPlace {
   /** `portsText`; null: some are not in place. */
   ports: string | null
   meters: readonly string[]
+  groups: readonly string[]
   peers: string
+  watched: string
+  notOurs: string
 }
 
 /**
@@ -107,14 +110,20 @@ export class OvsInstance {
     const ports = portsText(desired.ports)
     const problems = before?.ports === ports ? [] : (await this.#convergePorts(desired.ports)).problems
     if (!before || before.peers !== JSON.stringify(desired.peers)) await this.setNeighbours(desired)
+    const watched = JSON.stringify(desired.watched)
+    if (!before || before.watched !== watched) await watchEnds(this.paths, desired)
     const oldMeters = await this.#addMeters(desired.meters, before?.meters ?? null)
+    const oldGroups = await this.#addGroups(desired.groups, before?.groups ?? null)
     const flows = this.#flowsOf(desired)
     const flowsChanged = before ? await this.#changeFlows(before.flows, flows) : driftCount(await this.#replaceFlows('br-int', flows))
-    if (!before && desired.datapath === 'userspace') await this.#replaceFlows('br-phy', underlayFlows(desired))
-    // With a meter go the flows that use it.
+    const notOurs = JSON.stringify(desired.notOurs)
+    if (before?.notOurs !== notOurs && desired.datapath === 'userspace') await this.#replaceFlows('br-phy', underlayFlows(desired))
+    // With a meter or a group go the flows that use it.
     for (const id of oldMeters) await ofctl(['del-meter', this.target(), `meter=${id}`])
+    for (const id of oldGroups) await ofctl(['del-groups', this.target(), `group_id=${id}`])
     if (flowsChanged > 0) this.#dumpHash = null
-    this.#inPlace = { flows, ports: problems.length > 0 ? null : ports, meters: desired.meters, peers: JSON.stringify(desired.peers) }
+    const { meters, groups, peers } = desired
+    this.#inPlace = { flows, ports: problems.length > 0 ? null : ports, meters, groups, peers: JSON.stringify(peers), watched, notOurs }
     return { flowsChanged, problems }
   }
 
@@ -125,6 +134,8 @@ export class OvsInstance {
     const flows = await this.#replaceFlows('br-int', this.#flowsOf(desired))
     const underlay = desired.datapath === 'userspace' ? await this.#replaceFlows('br-phy', underlayFlows(desired)) : parseFlowDiff('')
     const { changes: ports } = await this.#convergePorts(desired.ports)
+    await watchEnds(this.paths, desired)
+    await this.#addGroups(desired.groups, null)
     this.#dumpHash = await this.#hash(desired)
     const wrong = new Map([...ports.removed, ...ports.added].map((port) => [port.device, port]))
     if (driftCount(flows) + driftCount(underlay) + wrong.size === 0) return null
@@ -188,6 +199,14 @@ export class OvsInstance {
     return known.filter((id) => !wanted.some((meter) => meterIds(meter).includes(id)))
   }
 
+  /** Makes the wanted groups be there; answers the ids of those that nobody wants any more. */
+  async #addGroups(wanted: readonly string[], before: readonly string[] | null): Promise<string[]> {
+    if (before && JSON.stringify(before) === JSON.stringify(wanted)) return []
+    const known = groupIds(await ofctl(['dump-groups', this.target()]))
+    for (const group of wanted) if (!before?.includes(group)) await ofctl(['--may-create', 'mod-group', this.target(), group])
+    return known.filter((id) => !wanted.some((group) => groupIds(group).includes(id)))
+  }
+
   async #changeFlows(from: readonly Flow[], to: readonly Flow[]): Promise<number> {
     const changes = flowChanges(from, to)
     const count = changes.removed.length + changes.added.length
@@ -211,6 +230,7 @@ export class OvsInstance {
   async #hash({ datapath, ports: guests }: DesiredSwitch): Promise<string> {
     const bridges: Bridge[] = datapath === 'userspace' ? ['br-int', 'br-phy'] : ['br-int']
     const dumps = await Promise.all(bridges.map((bridge) => ofctl(['--no-stats', 'dump-flows', this.target(bridge)])))
+    dumps.push(await ofctl(['dump-groups', this.target()]))
     const ports = (await readPorts(this.paths)).map((port) => `${port.device} ${port.openflowPort} ${port.deviceIndex}`)
     const hash = createHash('sha256')
     for (const text of [...dumps, ports.sort().join('\n'), portsText(guests)]) hash.update(`${text}\0`)
@@ -220,6 +240,10 @@ export class OvsInstance {
 
 function meterIds(text: string): string[] {
   return [...text.matchAll(/\bmeter=(\d+)/g)].map((found) => found[1]!)
+}
+
+function groupIds(text: string): string[] {
+  return [...text.matchAll(/\bgroup_id=(\d+)/g)].map((found) => found[1]!)
 }
 
 /** Tells ports from others, and from the same ports with devices that were made anew. */

@@ -1,4 +1,5 @@
 import { deviceIndex, errorDevice } from './devices.ts'
+import { watchVni } from '../../../core/net/broadcast/nodes.ts'
 import { runOvs } from './ovs-programs.ts'
 import type { DesiredSwitch, SwitchPort } from './desired-switch.ts'
 import type { InstancePaths } from './switch-paths.ts'
@@ -81,6 +82,37 @@ export async function describeSwitch(instance: InstancePaths, { datapath, nic, t
 /** Lets a switch in the kernel take its packets that match no flow of the kernel's; until then it leaves alone what its predecessor put there. */
 export async function endFlowRestore(instance: InstancePaths): Promise<void> {
   await vsctl(instance, [], [['remove', 'Open_vSwitch', '.', 'other_config', 'flow-restore-wait']])
+}
+
+/** First part of the names of tunnels that watch. */
+const watchDevice = 'hfwatch'
+
+/** How often a watched end is asked; three unanswered in a row mean that it is dead. */
+const watchPeriodMs = 50
+
+/**
+ * Has the switch watch these ends and no others. `min_rx`, how often the other end may answer, is as small as can be: ovs-vswitchd 3.1 takes
+ * an answer that comes sooner for none.
+ */
+export async function watchEnds(instance: InstancePaths, { watched, tunnelEnd }: DesiredSwitch): Promise<void> {
+  const listed = await runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=8', 'list-ports', 'br-int'])
+  const wanted = new Set(watched.map(({ number }) => `${watchDevice}${number}`))
+  const old = listed.split('\n').filter((device) => device.startsWith(watchDevice) && !wanted.has(device))
+  const commands = [
+    ...old.map((device) => ['--if-exists', 'del-port', 'br-int', device]),
+    ...watched.flatMap(({ number, ip }) => {
+      const device = `${watchDevice}${number}`
+      const options = [`remote_ip=${ip}`, `local_ip=${tunnelEnd.ip}`, `key=${watchVni}`, `dst_port=${vxlanUdpPort}`].map(
+        (option) => `options:${option}`,
+      )
+      const bfd = ['enable=true', `min_tx=${watchPeriodMs}`, 'min_rx=1'].map((setting) => `bfd:${setting}`)
+      return [
+        ['--may-exist', 'add-port', 'br-int', device],
+        ['set', 'interface', device, 'type=vxlan', `ofport_request=${number}`, ...options, ...bfd],
+      ]
+    }),
+  ]
+  if (commands.length > 0) await vsctl(instance, [], commands)
 }
 
 /** A port that the switch has been told of. */

@@ -103,6 +103,9 @@ function desiredOf(host: Host, tunnel: 'vxlan' | 'gre', more: Flow[] = []): Omit
       flow(40, `in_port=3,dl_dst=${answerMac('no-route', 100)}`, `set_field:${guestMac}->eth_dst,output:300`),
       ...more,
     ],
+    notOurs: [],
+    watched: [],
+    groups: [],
     meters: ['meter=1,pktps,burst,stats,band=type=drop,rate=100,burst_size=100'],
   }
 }

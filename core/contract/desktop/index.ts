@@ -1,3 +1,4 @@
+import { broadcastContract } from './broadcast.ts'
 import { captureContract } from './capture.ts'
 import { contextContract } from './context.ts'
 import { hostContract } from './host.ts'
@@ -12,6 +13,7 @@ export const desktopContract = {
   inventory: inventoryContract,
   host: hostContract,
   network: networkContract,
+  broadcast: broadcastContract,
   capture: captureContract,
   task: taskContract,
   terminal: terminalContract,

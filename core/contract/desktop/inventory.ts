@@ -7,7 +7,7 @@ import { procedure } from '../base.ts'
 /** What `inventory list` and the lists of the window accept. Plural, as people type them. */
 export const listKinds = [
   'hosts', 'nics', 'disks', 'switches', 'links', 'members', 'modules', 'events', 'paths', 'tasks', 'audit',
-  'vpcs', 'networks', 'routers', 'peerings', 'acls', 'ports', 'forwarding',
+  'vpcs', 'networks', 'routers', 'peerings', 'acls', 'ports', 'vips', 'forwarding',
 ] as const // prettier-ignore
 export const listKindSchema = z.enum(listKinds)
 export type ListKind = z.infer<typeof listKindSchema>

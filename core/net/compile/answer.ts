@@ -40,7 +40,7 @@ function known(view: HostView, network: Network): [OwnerKind, string, string | u
   return router ? [['router', router.name, network.gateway, network.gateway6, router.mac], ...ports] : ports
 }
 
-function arpReply(ip: string, mac: string): string {
+export function arpReply(ip: string, mac: string): string {
   return join(
     'move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]',
     set('eth_src', mac),
@@ -54,7 +54,7 @@ function arpReply(ip: string, mac: string): string {
 }
 
 /** RFC 4861 §4.4; its options can be set in the next table only, where the packet is known to be an advertisement. */
-function advertisement(ip6: string, mac: string): string {
+export function advertisement(ip6: string, mac: string): string {
   return join(
     'move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]',
     set('eth_src', mac),
@@ -66,6 +66,6 @@ function advertisement(ip6: string, mac: string): string {
 }
 
 /** Solicited, override (RFC 4861 §4.4: flags S and O), with the target's link-layer address (option type 2). */
-function advertisedOptions(mac: string): string {
+export function advertisedOptions(mac: string): string {
   return join(set('nd_options_type', 2), set('nd_reserved', '0x60000000'), set('nd_tll', mac), 'in_port')
 }

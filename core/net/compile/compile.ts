@@ -9,6 +9,7 @@ import { emitPortSecurity } from './port-security.ts'
 import { emitNextHops, emitRouting } from './routing.ts'
 import { ordered } from './ordered.ts'
 import { tables } from './tables.ts'
+import { emitVips } from './vips.ts'
 import { viewOf, type NetworkIndex } from './view.ts'
 
 /**
@@ -27,5 +28,6 @@ export function compileHost(index: NetworkIndex, host: string): Flow[] {
   emitRouting(view, emit)
   emitNextHops(view, emit)
   emitForwarding(view, emit)
+  emitVips(view, emit)
   return ordered(flows)
 }

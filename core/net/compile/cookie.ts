@@ -1,11 +1,22 @@
 import type { VirtualNetwork } from '../../model/network.ts'
 
 /** Why a flow drops what it matches, or has it answered with an ICMP error. `none`: it passes it on. Part of the cookie: append only. */
-export const flowReasons = ['none', 'acl', 'no-route', 'port-security', 'unknown-destination', 'ttl', 'mtu', 'wrong-vni', 'host-down'] as const
+export const flowReasons = [
+  'none',
+  'acl',
+  'no-route',
+  'port-security',
+  'unknown-destination',
+  'ttl',
+  'mtu',
+  'wrong-vni',
+  'host-down',
+  'vip-claim',
+] as const
 export type FlowReason = (typeof flowReasons)[number]
 
 /** Kinds of objects that flows are made from. `pipeline`: the same on every host. Part of the cookie: append only. */
-export const ownerKinds = ['pipeline', 'vpc', 'network', 'router', 'peering', 'acl', 'port'] as const
+export const ownerKinds = ['pipeline', 'vpc', 'network', 'router', 'peering', 'acl', 'port', 'vip'] as const
 export type OwnerKind = (typeof ownerKinds)[number]
 
 /** What a flow was made from. */
@@ -45,6 +56,7 @@ export class FlowOwners {
     for (const { name } of network.peerings) add('peering', name)
     for (const { name } of network.acls) add('acl', name)
     for (const { name } of network.ports) add('port', name)
+    for (const { name } of network.vips) add('vip', name)
   }
 
   /** The object and the reason that a cookie stands for; null when it belongs to nothing in this network. */

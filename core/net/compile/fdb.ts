@@ -1,30 +1,33 @@
 import type { Network, Port } from '../../model/network.ts'
 import { cookieOf } from './cookie.ts'
+import { groupOf } from './groups.ts'
 import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
 import { sendError } from './errors.ts'
 import { switchPorts } from './tables.ts'
+import { floatingMacs } from './floating-macs.ts'
 import type { HostView } from './view.ts'
 
 /**
  * Where frames go: to a local port, or once through a tunnel to the host of the port. What came out of a tunnel enters none. Broadcast and
- * multicast are copied to every port of the network, one copy a host. Unknown unicast is dropped and counted: every port is known.
+ * multicast are for every port of the network: those here get them at once, and the other hosts' a copy each, from here or from the broadcast
+ * cluster. Unknown unicast is dropped and counted: every port is known.
  */
 export function emitForwarding(view: HostView, emit: Emit): void {
-  const { index, host } = view
+  const { index } = view
   for (const network of view.reachedNetworks) {
     for (const port of index.portsOf.get(network.name) ?? []) {
-      const cookie = cookieOf('none', 'port', port.name)
-      const match = `reg0=${network.vni},dl_dst=${port.mac}`
-      if (port.host === host) emit('fdb', 100, cookie, match, deliver(port))
-      else emitRemote(view, network, port, match, emit)
+      emitToPort(view, network, port, `reg0=${network.vni},dl_dst=${port.mac}`, emit)
     }
   }
   for (const network of view.localNetworks) {
     const local = view.localPorts.filter((port) => port.network === network.name)
     const here = local.map(deliver)
     const cookie = cookieOf('none', 'network', network.name)
-    emit('fdb', 100, cookie, `reg0=${network.vni},reg9=0,${toMany}`, join(...here, ...copies(view, network)))
-    emit('fdb', 100, cookie, `reg0=${network.vni},reg9=1,${toMany}`, join(...here))
+    for (const many of [toMany, ...floatingMacs(view, network)]) {
+      const priority = many === toMany ? 100 : 60
+      emit('fdb', priority, cookie, `reg0=${network.vni},reg9=0,${many}`, join(...here, ...toOthers(view, network)))
+      emit('fdb', priority, cookie, `reg0=${network.vni},reg9=1,${many}`, join(...here))
+    }
     // Found too big where it was to leave its own network unrouted.
     for (const family of ['ip', 'ipv6']) emitTooBig(view, network, family, emit)
     emit('fdb', 1, cookieOf('unknown-destination', 'network', network.name), `reg0=${network.vni}`, drop)
@@ -43,8 +46,14 @@ function deliver(port: Port): string {
   return join(set('reg2', port.number), goOn('trackIn'))
 }
 
+/** A frame for a port of the network, whatever MAC the match says. */
+export function emitToPort(view: HostView, network: Network, port: Port, match: string, emit: Emit): void {
+  if (port.host === view.host) emit('fdb', 100, cookieOf('none', 'port', port.name), match, deliver(port))
+  else emitRemote(view, network, port, match, emit)
+}
+
 function emitRemote(view: HostView, network: Network, port: Port, match: string, emit: Emit): void {
-  const end = view.index.input.hosts.get(port.host)
+  const end = view.index.ends.get(port.host)
   if (!end) return emit('fdb', 100, cookieOf('host-down', 'port', port.name), match, drop)
   emit(
     'fdb',
@@ -56,11 +65,18 @@ function emitRemote(view: HostView, network: Network, port: Port, match: string,
   emit('fdb', 50, cookieOf('unknown-destination', 'port', port.name), match, drop)
 }
 
+/** The ways of a frame for many to the other hosts. A network that has nobody elsewhere asks the cluster all the same: who joins it is its business alone. */
+function toOthers(view: HostView, network: Network): string[] {
+  const { index } = view
+  if (network.broadcast === 'source' || index.nodes.length === 0) return copies(view, network)
+  return [set('tun_id', network.vni), `group:${groupOf(index.nodes, network)}`]
+}
+
 /** One copy to each other host that has a port in the network, in the order of their names. */
 function copies(view: HostView, network: Network): string[] {
   const { index, host } = view
   const others = new Set((index.portsOf.get(network.name) ?? []).map((port) => port.host).filter((name) => name !== host))
-  const ends = [...others].sort().flatMap((name) => index.input.hosts.get(name) ?? [])
+  const ends = [...others].sort().flatMap((name) => index.ends.get(name) ?? [])
   return ends.length === 0
     ? []
     : [set('tun_id', network.vni), ...ends.flatMap((end) => [set('tun_dst', end.ip), `output:${switchPorts[network.tunnel]}`])]

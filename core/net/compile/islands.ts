@@ -4,11 +4,11 @@ import { ordered } from './ordered.ts'
 
 /**
  * Parts of a virtual network that have nothing to do with each other: VPCs that are joined by peerings are one. The flows of the whole are
- * those of its parts, so that only the parts that change need be compiled anew. By a name that stays as long as its first VPC does. The numbers
- * given last are the whole's, and no part's.
+ * those of its parts, so that only the parts that change need be compiled anew. By a name that stays as long as its first VPC does. The hosts are
+ * every part's. The numbers given last are the whole's, and no part's.
  */
 export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> {
-  const { vpcs, networks, routers, peerings, acls, ports } = network
+  const { vpcs, networks, routers, peerings, acls, ports, hosts, vips } = network
   const islandOf = new Map<string, string>()
   const find = (vpc: string): string => {
     const above = islandOf.get(vpc) ?? vpc
@@ -25,7 +25,8 @@ export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> 
   const islands = new Map<string, VirtualNetwork>()
   const at = (vpc: string): VirtualNetwork => {
     const name = find(vpc)
-    const island = islands.get(name) ?? { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], last: emptyVirtualNetwork.last }
+    const { last } = emptyVirtualNetwork
+    const island = islands.get(name) ?? { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], hosts, vips: [], last }
     islands.set(name, island)
     return island
   }
@@ -36,6 +37,7 @@ export function islandsOf(network: VirtualNetwork): Map<string, VirtualNetwork> 
   for (const acl of acls) at(vpcOfNetwork.get(acl.network ?? networkOfPort.get(acl.port!)!)!).acls.push(acl)
   const islandOfNetwork = new Map(networks.map(({ name, vpc }) => [name, at(vpc)]))
   for (const port of ports) islandOfNetwork.get(port.network)!.ports.push(port)
+  for (const vip of vips) islandOfNetwork.get(vip.network)!.vips.push(vip)
   return islands
 }
 

@@ -16,7 +16,7 @@ function shared(a: string, b: string): string | null {
 }
 
 /** An address as a register holds it. */
-const hexOf = (ip: string): string => `0x${parseIp(ip)!.value.toString(16)}`
+export const hexOf = (ip: string): string => `0x${parseIp(ip)!.value.toString(16)}`
 
 /** Distributed routing: every host routes what its own ports send, straight into the network of the destination. */
 export function emitRouting(view: HostView, emit: Emit): void {

@@ -1,10 +1,20 @@
-import type { Acl, Network, Peering, Port, Router, TunnelEnd, VirtualNetwork } from '../../model/network.ts'
+import type { Acl, Network, Peering, Port, Router, TunnelEnd, Vip, VirtualNetwork } from '../../model/network.ts'
+import { broadcastNodes, type BroadcastNode } from '../broadcast/nodes.ts'
+
+/** Where a floating address is. */
+export interface VipPlace {
+  port: string
+  /** That it was announced with. */
+  mac: string
+}
 
 /** What a compiler starts from. */
 export interface CompileInput {
   network: VirtualNetwork
-  /** Where each host's tunnels end, by name. */
+  /** Where the tunnels of each host with our agent end, by name. */
   hosts: ReadonlyMap<string, TunnelEnd>
+  /** Where VIPs are, by name, as far as anybody has seen. */
+  owners?: ReadonlyMap<string, VipPlace> | undefined
 }
 
 /** The virtual network in the maps that compiling for any host needs: made once, used for all. */
@@ -20,6 +30,11 @@ export interface NetworkIndex {
   peeringsOf: ReadonlyMap<string, readonly Peering[]>
   aclsOfNetwork: ReadonlyMap<string, readonly Acl[]>
   aclsOfPort: ReadonlyMap<string, readonly Acl[]>
+  vipsOf: ReadonlyMap<string, readonly Vip[]>
+  /** Where tunnels end, of all hosts. */
+  ends: ReadonlyMap<string, TunnelEnd>
+  /** Of the broadcast cluster. */
+  nodes: readonly BroadcastNode[]
 }
 
 export function indexNetwork(input: CompileInput): NetworkIndex {
@@ -40,7 +55,15 @@ export function indexNetwork(input: CompileInput): NetworkIndex {
     peeringsOf,
     aclsOfNetwork: group(network.acls, (acl) => acl.network),
     aclsOfPort: group(network.acls, (acl) => acl.port),
+    vipsOf: group(network.vips, (vip) => vip.network),
+    ends: allEnds(network, input.hosts),
+    nodes: broadcastNodes(network, input.hosts),
   }
+}
+
+/** Where tunnels end: of hosts with our agent, which say it themselves, and of those without, of which it is declared. */
+export function allEnds({ hosts }: Pick<VirtualNetwork, 'hosts'>, ends: ReadonlyMap<string, TunnelEnd>): ReadonlyMap<string, TunnelEnd> {
+  return new Map([...hosts.flatMap(({ name, tunnelEnd }) => (tunnelEnd ? [[name, tunnelEnd] as const] : [])), ...ends])
 }
 
 /** What of the virtual network one host has to know: the networks of its ports, their routers, and every network that these reach. */

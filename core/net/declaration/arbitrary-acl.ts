@@ -85,7 +85,7 @@ export function addAcl(declaration: Declaration, index: number, recipe: MadeBy<t
 
 /** Prefixes that the two sides of a match can have at a network or port: its own, and those of whom it talks with. */
 function sidesOf(
-  { networks, ports, routers }: Declaration,
+  { networks, ports, routers, vips }: Declaration,
   network: string,
   port: string | undefined,
   direction: 'in' | 'out',
@@ -94,7 +94,8 @@ function sidesOf(
   const hostPrefixes = (of: typeof ports): string[] => of.flatMap(({ ip, ip6 }) => [`${ip}/32`, ...(ip6 === undefined ? [] : [`${ip6}/128`])])
   const { subnet, subnet6 } = networks.find(({ name }) => name === network)!
   const here = ports.filter((each) => (port === undefined ? each.network === network : each.name === port))
-  const vias = new Set(here.flatMap(({ ip, ip6 }) => [ip, ip6]))
+  const vipsHere = vips.filter((vip) => here.some(({ name }) => vip.ports.includes(name)))
+  const vias = new Set([...here.flatMap(({ ip, ip6 }) => [ip, ip6]), ...vipsHere.map(({ ip }) => ip)])
   const routed = routers.filter((router) => router.networks.includes(network)).flatMap(({ routes = [] }) => routes.filter(({ via }) => vias.has(via)))
   const received = ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8', ...routed.map(({ to }) => to)]
   // A port has an address in its network's IPv4 subnet, but not always one in the other.
@@ -105,6 +106,7 @@ function sidesOf(
       ...(port === undefined ? halves(subnet) : []),
       ...six,
       ...hostPrefixes(here),
+      ...vipsHere.map(({ ip }) => `${ip}/${ip.includes(':') ? 128 : 32}`),
       ...here.flatMap(({ allow = [] }) => allow),
       ...(direction === 'in' ? received : []),
     ],

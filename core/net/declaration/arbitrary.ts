@@ -1,31 +1,38 @@
 import fc from 'fast-check'
-import { cidrAround, cidrsOverlap, formatCidr, formatIp, parseCidr, parseIp, type Cidr } from '../address.ts'
+import { cidrAround, cidrsOverlap, formatCidr, formatIp, parseCidr, type Cidr } from '../address.ts'
 import { aclRecipe, addAcl, pick, pickFrom, type MadeBy } from './arbitrary-acl.ts'
+import { freeAddress } from './arbitrary-address.ts'
+import { addHosts, hostsRecipe, placeOf, placeRecipe } from './arbitrary-hosts.ts'
+import { addVip, vipRecipe } from './arbitrary-vip.ts'
 import { destinationsOf } from './check-routing.ts'
 import type { Declaration, DeclaredNetwork, DeclaredPort, DeclaredRouter } from './schema.ts'
 
 export interface ArbitraryDeclarationOptions {
-  /** Hosts that ports are put on, at least one. */
+  /** Hosts of the cluster that ports are put on, at least one. */
   hosts?: readonly string[]
   maxPorts?: number
 }
 
 /**
  * Declarations that are right by construction, for property tests: up to three VPCs, some with the same subnets and MACs, with every kind of
- * object and of attachment, IPv4 and IPv6. What a recipe asks for and would make the declaration wrong is left out, so that all shrinks well.
+ * object, of attachment and of broadcast, IPv4 and IPv6. What a recipe asks for and would make the declaration wrong is left out, so that all shrinks well.
  */
 export function arbitraryDeclaration({ hosts = ['h1', 'h2', 'h3'], maxPorts = 12 }: ArbitraryDeclarationOptions = {}): fc.Arbitrary<Declaration> {
   const recipe = fc.record({
     vpcs: fc.array(vpcRecipe, { minLength: 1, maxLength: 3, size: 'max' }),
+    hosts: hostsRecipe(hosts.length),
     ports: fc.array(portRecipe, { maxLength: maxPorts, size: 'max' }),
+    vips: fc.array(vipRecipe, { maxLength: 3, size: 'max' }),
     routes: fc.array(routeRecipe, { maxLength: 5, size: 'max' }),
     peerings: fc.array(peeringRecipe, { maxLength: 4, size: 'max' }),
     acls: fc.array(aclRecipe, { maxLength: 12, size: 'max' }),
   })
-  return recipe.map(({ vpcs, ports, routes, peerings, acls }) => {
-    const declaration: Declaration = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [] }
+  return recipe.map(({ vpcs, hosts: declaredHosts, ports, vips, routes, peerings, acls }) => {
+    const declaration: Declaration = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], hosts: [], vips: [] }
     for (const [index, vpc] of vpcs.entries()) addVpc(declaration, index, vpc)
+    addHosts(declaration, hosts, declaredHosts)
     for (const [index, port] of ports.entries()) addPort(declaration, index, port, hosts)
+    for (const [index, vip] of vips.entries()) addVip(declaration, index, vip)
     for (const route of routes) addRoute(declaration, route)
     for (const [index, peering] of peerings.entries()) addPeering(declaration, index, peering)
     for (const [index, acl] of acls.entries()) addAcl(declaration, index, acl)
@@ -46,6 +53,7 @@ const networkRecipe = fc.record({
   gateway: fc.constantFrom('first', 'first', 'last', null),
   gateway6: fc.constantFrom('first', 'last', null),
   tunnel: fc.constantFrom('vxlan', 'gre', undefined),
+  broadcast: fc.constantFrom(undefined, undefined, 'source', 'cluster', 'cluster+garp'),
   mtu: fc.constantFrom(undefined, undefined, 1280, 1400, 9000),
   /** Declared VNIs lie where assigned ones do and where they do not. */
   vni: fc.constantFrom(null, null, 1, 4096),
@@ -63,12 +71,11 @@ const portRecipe = fc.record({
   network: pick,
   place: pick,
   six: fc.boolean(),
-  host: pick,
-  attach: fc.constantFrom('netns', 'netns', 'vm', 'vlan'),
+  at: placeRecipe,
   mac: seldom,
   allow: fc.uniqueArray(pick, { maxLength: 2 }),
 })
-const routeRecipe = fc.record({ router: pick, port: pick, to: pick, allow: fc.boolean() })
+const routeRecipe = fc.record({ router: pick, port: pick, vip: fc.boolean(), to: pick, allow: fc.boolean() })
 const peeringRecipe = fc.record({
   a: pick,
   b: pick,
@@ -86,7 +93,7 @@ function addVpc(declaration: Declaration, index: number, recipe: MadeBy<typeof v
     return { name: `router-${index}-${number}`, vpc, networks: [], ...mac }
   })
   declaration.routers.push(...routers)
-  for (const [number, { length, length6, gateway, gateway6, tunnel, mtu, vni, router }] of recipe.networks.entries()) {
+  for (const [number, { length, length6, gateway, gateway6, tunnel, broadcast, mtu, vni, router }] of recipe.networks.entries()) {
     const subnet = parseCidr(`10.${20 + recipe.base}.${number * 16}.0/${length}`)!
     const subnet6 = length6 === null ? null : parseCidr(`fd00:${20 + recipe.base}:${number}::/${length6}`)!
     const network: DeclaredNetwork = {
@@ -98,6 +105,7 @@ function addVpc(declaration: Declaration, index: number, recipe: MadeBy<typeof v
       ...(subnet6 && { subnet6: formatCidr(subnet6) }),
       ...(subnet6 && gateway6 !== null && { gateway6: endOf(subnet6, gateway6).toUpperCase() }),
       ...(tunnel !== undefined && { tunnel }),
+      ...(broadcast !== undefined && { broadcast }),
       ...(mtu !== undefined && { mtu }),
     }
     declaration.networks.push(network)
@@ -117,7 +125,6 @@ function addPort(declaration: Declaration, index: number, recipe: MadeBy<typeof 
     recipe.six && network.subnet6 ? freeAddress(network.subnet6, recipe.place, [network.gateway6, ...neighbours.map((port) => port.ip6)]) : null
   if (ip === null) return
   const name = `port-${index}`
-  const attach = { netns: { kind: 'netns' }, vm: { kind: 'vm', vm: `vm-${index}` }, vlan: { kind: 'vlan', nic: 'eth1', vlan: 100 + index } } as const
   declaration.ports.push({
     name,
     network: network.name,
@@ -126,26 +133,13 @@ function addPort(declaration: Declaration, index: number, recipe: MadeBy<typeof 
     ip,
     ...(ip6 !== null && { ip6 }),
     ...(recipe.allow.length > 0 && { allow: [...new Set(recipe.allow.map((number) => pickFrom(outside, number)!))] }),
-    host: pickFrom(hosts, recipe.host)!,
-    attach: attach[recipe.attach],
+    ...placeOf(declaration, hosts, recipe.at, { index, network: network.name }),
   })
 }
 
 function neighboursInVpc({ networks, ports }: Declaration, { vpc }: DeclaredNetwork): DeclaredPort[] {
   const names = new Set(networks.filter((network) => network.vpc === vpc).map((network) => network.name))
   return ports.filter((port) => names.has(port.network))
-}
-
-/** The address at a place in a subnet, or the next that is free; null where none is. Ends of a subnet are left out. */
-function freeAddress(subnet: string, place: number, taken: readonly (string | undefined)[]): string | null {
-  const { family, first, last } = parseCidr(subnet)!
-  const used = new Set(taken.map((text) => text && parseIp(text)!.value))
-  const count = last - first - 1n
-  for (let step = 0n; step < count && step <= BigInt(taken.length); step++) {
-    const value = first + 1n + ((BigInt(place) + step) % count)
-    if (!used.has(value)) return formatIp({ family, value })
-  }
-  return null
 }
 
 function addRoute(declaration: Declaration, recipe: MadeBy<typeof routeRecipe>): void {
@@ -158,7 +152,8 @@ function addRoute(declaration: Declaration, recipe: MadeBy<typeof routeRecipe>):
     )
   if (!router || !port) return
   const to = pickFrom(outside, recipe.to)!
-  const via = to.includes(':') ? port.ip6 : port.ip
+  const vip = recipe.vip ? declaration.vips.find(({ ip, ports }) => ports.includes(port.name) && ip.includes(':') === to.includes(':')) : undefined
+  const via = vip?.ip ?? (to.includes(':') ? port.ip6 : port.ip)
   if (via === undefined || router.routes?.some((route) => route.to === to)) return
   ;(router.routes ??= []).push({ to, via })
   if (recipe.allow && !port.allow?.includes(to)) (port.allow ??= []).push(to)

@@ -102,7 +102,8 @@ const linkLocal6 = parseCidr('fe80::/10')!
 /** What a network or port receives can be for any of these, what it sends can be from any of these. What nearly always suffices comes first. */
 function* ownPrefixes(draft: Draft, direction: Acl['direction'], { network, port }: Target): Generator<Cidr, undefined> {
   const ports = port === null ? network.ports : [draft.ports.get(port)!]
-  const addresses = ports.flatMap(({ ip, ip6 }) => [ip, ip6]).filter((text) => text !== undefined)
+  const vips = network.vips.filter((vip) => port === null || vip.ports.includes(port))
+  const addresses = [...ports.flatMap(({ ip, ip6 }) => [ip, ip6]), ...vips.map(({ ip }) => ip)].filter((text) => text !== undefined)
   if (port === null) yield* network.prefixes
   else for (const text of addresses) yield cidrAround(parseIp(text)!)
   let six = network.prefixes.some(({ family }) => family === 6)

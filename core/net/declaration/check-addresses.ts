@@ -5,11 +5,11 @@ import type { Place } from './problems.ts'
 import type { NetworkKind } from './schema.ts'
 
 /** Space that no host on a network can have addresses of (RFC 6890, RFC 4291): this host, loopback, link-local, multicast, reserved. */
-const unusable = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/8', 'fe80::/10', 'ff00::/8'].map((text) => parseCidr(text)!)
+export const unusable = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/8', 'fe80::/10', 'ff00::/8'].map((text) => parseCidr(text)!)
 /** Longest prefixes with room for a gateway and a port beside the first and the last address. */
 const longestPrefix = { 4: 30, 6: 126 } as const
 
-/** Whether networks and ports have addresses and numbers that can be theirs, and theirs alone. */
+/** Whether networks, ports and VIPs have addresses and numbers that can be theirs, and theirs alone. */
 export function checkAddresses(draft: Draft): void {
   for (const network of draft.networks.values()) checkNetwork(draft, network)
   for (const networks of Map.groupBy(draft.networks.values(), (network) => network.vpc).values()) {
@@ -19,7 +19,6 @@ export function checkAddresses(draft: Draft): void {
   for (const port of draft.network.ports) checkPort(draft, port)
   for (const network of draft.networks.values()) checkDuplicateAddresses(draft, network)
   checkMacs(draft)
-  checkVlans(draft)
 }
 
 /** A prefix is written by its first address. */
@@ -48,13 +47,13 @@ function checkNetwork(draft: Draft, network: DraftNetwork): void {
   }
 }
 
-/** A port's or gateway's address is one of its network's, but not the first or last. */
-function checkUsable(draft: Draft, kind: NetworkKind, name: string, field: string, text: string, network: DraftNetwork): void {
+/** A port's, gateway's or VIP's address is one of its network's, but not the first or last. */
+export function checkUsable(draft: Draft, kind: NetworkKind, name: string, field: string, text: string, network: DraftNetwork): void {
   const ip = parseIp(text)!
   const { family } = ip
   const prefix = network.prefixes.find((each) => each.family === family)
   if (!prefix) {
-    const remedy = `Give network ${network.name} a subnet6, or leave out ${field}.`
+    const remedy = `Give network ${network.name} a subnet6, or ${field === 'ip' ? 'write an IPv4 address' : `leave out ${field}`}.`
     draft.report(kind, name, [field], `${text} is an IPv6 address, but network ${network.name} has no subnet6`, remedy)
     return
   }
@@ -99,16 +98,12 @@ function checkVnis(draft: Draft): void {
 }
 
 function checkPort(draft: Draft, port: Port): void {
-  const { name, network: networkName, host, ip, ip6, allow } = port
+  const { name, network: networkName, ip, ip6, allow } = port
   const network = draft.networks.get(networkName)
   if (!network) draft.reportMissing('port', name, ['network'], { kind: 'network', name: networkName })
   else {
     checkUsable(draft, 'port', name, 'ip', ip, network)
     if (ip6 !== undefined) checkUsable(draft, 'port', name, 'ip6', ip6, network)
-  }
-  // That a host has left is no reason to refuse a document which does not speak of its ports.
-  if (draft.isDeclared('port', name) && !draft.hosts.includes(host)) {
-    draft.report('port', name, ['host'], `There is no host ${host}`, `Choose one of the cluster's: ${draft.hosts.join(', ') || 'it has none'}.`)
   }
   const seen = new Set<string>()
   for (const [index, cidr] of allow.entries()) {
@@ -121,18 +116,19 @@ function checkPort(draft: Draft, port: Port): void {
 function checkDuplicateAddresses(draft: Draft, network: DraftNetwork): void {
   const owners = new Map<string, string>()
   for (const gateway of [network.gateway, network.gateway6]) if (gateway !== undefined) owners.set(gateway, 'its gateway')
-  for (const port of network.ports) {
-    for (const field of ['ip', 'ip6'] as const) {
-      const address = port[field]
-      if (address === undefined) continue
-      const owner = owners.get(address)
-      if (owner === undefined) {
-        owners.set(address, `port ${port.name}`)
-        continue
-      }
-      const message = `${address} is in network ${network.name} already the address of ${owner}`
-      draft.report('port', port.name, [field], message, 'Choose one that is free there.')
+  const ports = network.ports.flatMap(({ name, ip, ip6 }) => [
+    { kind: 'port' as const, name, field: 'ip', address: ip },
+    ...(ip6 === undefined ? [] : [{ kind: 'port' as const, name, field: 'ip6', address: ip6 }]),
+  ])
+  const vips = network.vips.map(({ name, ip }) => ({ kind: 'vip' as const, name, field: 'ip', address: ip }))
+  const [declared, others] = partition([...ports, ...vips], ({ kind, name }) => draft.isDeclared(kind, name))
+  for (const { kind, name, field, address } of [...others, ...declared]) {
+    const owner = owners.get(address)
+    if (owner === undefined) {
+      owners.set(address, `${kind === 'vip' ? 'VIP' : kind} ${name}`)
+      continue
     }
+    draft.report(kind, name, [field], `${address} is in network ${network.name} already the address of ${owner}`, 'Choose one that is free there.')
   }
 }
 
@@ -144,8 +140,7 @@ function checkMacs(draft: Draft): void {
   const owners = new Map<string, string>()
   for (const { kind, name, vpc, mac } of [...others, ...said]) {
     const remedy = 'Choose another, or leave mac out to have one assigned.'
-    if (parseInt(mac.slice(0, 2), 16) & 1) draft.report(kind, name, ['mac'], `${mac} is a multicast address`, remedy)
-    else if (mac === '00:00:00:00:00:00') draft.report(kind, name, ['mac'], `${mac} is nobody's address`, remedy)
+    checkMac(draft, [kind, name, ['mac']], mac, remedy)
     if (vpc === undefined) continue
     const owner = owners.get(`${vpc} ${mac}`)
     if (owner === undefined) owners.set(`${vpc} ${mac}`, `${kind} ${name}`)
@@ -153,18 +148,12 @@ function checkMacs(draft: Draft): void {
   }
 }
 
-function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(isFirst), items.filter((item) => !isFirst(item))]
+/** A MAC is one that a single device can have. */
+export function checkMac(draft: Draft, at: [NetworkKind, string, Place], mac: string, remedy: string): void {
+  if (parseInt(mac.slice(0, 2), 16) & 1) draft.report(...at, `${mac} is a multicast address`, remedy)
+  else if (mac === '00:00:00:00:00:00') draft.report(...at, `${mac} is nobody's address`, remedy)
 }
 
-/** What comes from a VLAN can only be one port's. */
-function checkVlans(draft: Draft): void {
-  const owners = new Map<string, string>()
-  for (const { name, host, attach } of draft.whole.ports) {
-    if (attach.kind !== 'vlan') continue
-    const place = `VLAN ${attach.vlan} of ${attach.nic} on ${host}`
-    const owner = owners.get(place)
-    if (owner === undefined) owners.set(place, name)
-    else draft.report('port', name, ['attach'], `${place} is attached to port ${owner}`, 'Attach each VLAN to one port.')
-  }
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))]
 }

@@ -44,7 +44,10 @@ function checkRouter(draft: Draft, router: Router): RouteTable {
 
   const networks = networksOf(draft, router)
   const table: RouteTable = new Map(networks.flatMap((network) => network.prefixes.map((prefix) => [formatCidr(prefix), `network ${network.name}`])))
-  const neighbours = routes.length === 0 ? new Set() : new Set(networks.flatMap((network) => network.ports.flatMap(({ ip, ip6 }) => [ip, ip6])))
+  const neighbours =
+    routes.length === 0
+      ? new Set()
+      : new Set(networks.flatMap((network) => [...network.ports.flatMap(({ ip, ip6 }) => [ip, ip6]), ...network.vips.map(({ ip }) => ip)]))
   for (const [index, { to, via }] of routes.entries()) {
     checkCidr(draft, 'router', name, ['routes', index, 'to'], to)
     enter(draft, table, [parseCidr(to)!], 'a route of its own', ['router', name, ['routes', index, 'to']], name)
@@ -57,8 +60,8 @@ function checkRouter(draft: Draft, router: Router): RouteTable {
         `Write an IPv${to.includes(':') ? 6 : 4} address.`,
       )
     } else if (!neighbours.has(via)) {
-      const remedy = `Write the address of a port on ${networks.map((network) => network.name).join(', ') || 'a network that is attached to it'}.`
-      draft.report('router', name, ['routes', index, 'via'], `${via} is the address of no port on a network of router ${name}`, remedy)
+      const remedy = `Write the address of a port or VIP on ${networks.map((network) => network.name).join(', ') || 'a network that is attached to it'}.`
+      draft.report('router', name, ['routes', index, 'via'], `${via} is the address of no port or VIP on a network of router ${name}`, remedy)
     }
   }
   return table

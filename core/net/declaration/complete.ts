@@ -1,6 +1,16 @@
-import { defaultMtuBytes, type Acl, type Network, type Peering, type Port, type Router } from '../../model/network.ts'
+import {
+  defaultBroadcastMode,
+  defaultMtuBytes,
+  type Acl,
+  type Network,
+  type NetworkHost,
+  type Peering,
+  type Port,
+  type Router,
+  type Vip,
+} from '../../model/network.ts'
 import { formatIp, parseIp } from '../address.ts'
-import type { DeclaredAcl, DeclaredNetwork, DeclaredPeering, DeclaredPort, DeclaredRouter } from './schema.ts'
+import type { DeclaredAcl, DeclaredHost, DeclaredNetwork, DeclaredPeering, DeclaredPort, DeclaredRouter, DeclaredVip } from './schema.ts'
 
 /**
  * Declared objects in the form in which they are stored: with their defaults and what was assigned to them, addresses in canonical text
@@ -8,7 +18,17 @@ import type { DeclaredAcl, DeclaredNetwork, DeclaredPeering, DeclaredPort, Decla
  */
 
 export function completeNetwork(declared: DeclaredNetwork, vni: number): Network {
-  const { name, vpc, subnet, gateway, subnet6, gateway6, tunnel = 'vxlan', mtu: mtuBytes = defaultMtuBytes } = declared
+  const {
+    name,
+    vpc,
+    subnet,
+    gateway,
+    subnet6,
+    gateway6,
+    tunnel = 'vxlan',
+    broadcast = defaultBroadcastMode,
+    mtu: mtuBytes = defaultMtuBytes,
+  } = declared
   return {
     name,
     vpc,
@@ -18,6 +38,7 @@ export function completeNetwork(declared: DeclaredNetwork, vni: number): Network
     ...(subnet6 !== undefined && { subnet6: canonicalCidr(subnet6) }),
     ...(gateway6 !== undefined && { gateway6: canonicalIp(gateway6) }),
     tunnel,
+    broadcast,
     mtuBytes,
   }
 }
@@ -51,7 +72,8 @@ export function completeAcl({ name, network, port, direction, priority, match, a
   }
 }
 
-export function completePort({ name, network, ip, ip6, allow = [], host, attach }: DeclaredPort, number: number, mac: string): Port {
+export function completePort(declared: DeclaredPort, { number, mac, host }: Pick<Port, 'number' | 'mac' | 'host'>): Port {
+  const { name, network, ip, ip6, allow = [], attach } = declared
   return {
     name,
     network,
@@ -62,6 +84,21 @@ export function completePort({ name, network, ip, ip6, allow = [], host, attach 
     host,
     attach,
     number,
+  }
+}
+
+export function completeHost({ name, roles = [], tunnelEnd }: DeclaredHost): NetworkHost {
+  return { name, roles, ...(tunnelEnd && { tunnelEnd: { ip: tunnelEnd.ip, mac: tunnelEnd.mac.toLowerCase() } }) }
+}
+
+export function completeVip({ name, network, ip, ports, healthCheck, priorities }: DeclaredVip): Vip {
+  return {
+    name,
+    network,
+    ip: canonicalIp(ip),
+    ports,
+    ...(healthCheck && { healthCheck }),
+    ...(priorities && { priorities }),
   }
 }
 

@@ -1,13 +1,14 @@
-import type { Network, Port, Router, VirtualNetwork } from '../../model/network.ts'
+import type { Network, NetworkHost, Port, Router, Vip, VirtualNetwork } from '../../model/network.ts'
 import { parseCidr, type Cidr } from '../address.ts'
 import { nearest } from './nearest.ts'
 import { lineAt, pathOf, type Place, type Problem } from './problems.ts'
 import { networkKinds, type Declaration, type NetworkKind } from './schema.ts'
 
-/** A network with its prefixes as numbers. */
+/** A network with its prefixes as numbers, and what is in it. */
 export interface DraftNetwork extends Network {
   prefixes: readonly Cidr[]
   ports: readonly Port[]
+  vips: readonly Vip[]
 }
 
 /** What a draft is of. */
@@ -32,6 +33,8 @@ export class Draft {
   readonly networks: ReadonlyMap<string, DraftNetwork>
   readonly routers: ReadonlyMap<string, Router>
   readonly ports: ReadonlyMap<string, Port>
+  /** What is declared of hosts. */
+  readonly networkHosts: ReadonlyMap<string, NetworkHost>
   /** The first router that a network is attached to, by the network's name. */
   readonly routerOf: ReadonlyMap<string, Router>
   readonly problems: Problem[] = []
@@ -57,10 +60,13 @@ export class Draft {
     }
 
     const portsOf = Map.groupBy(network.ports, (port) => port.network)
+    const vipsOf = Map.groupBy(network.vips, (vip) => vip.network)
     const prefixesOf = ({ subnet, subnet6 }: Network) => [subnet, ...(subnet6 === undefined ? [] : [subnet6])].map((text) => parseCidr(text)!)
-    this.networks = byName(network.networks.map((each) => ({ ...each, prefixes: prefixesOf(each), ports: portsOf.get(each.name) ?? [] })))
+    const inside = ({ name }: Network) => ({ ports: portsOf.get(name) ?? [], vips: vipsOf.get(name) ?? [] })
+    this.networks = byName(network.networks.map((each) => ({ ...each, prefixes: prefixesOf(each), ...inside(each) })))
     this.routers = byName(network.routers)
     this.ports = byName(network.ports)
+    this.networkHosts = byName(network.hosts)
     const routerOf = new Map<string, Router>()
     for (const router of network.routers) for (const name of router.networks) if (!routerOf.has(name)) routerOf.set(name, router)
     this.routerOf = routerOf
@@ -68,6 +74,12 @@ export class Draft {
 
   isDeclared(kind: NetworkKind, name: string): boolean {
     return this.#places.get(kind)!.has(name)
+  }
+
+  /** Whether there was an object that there will not be. */
+  isDeleted(kind: NetworkKind, name: string): boolean {
+    const [before, after] = [this.#current, this.whole].map((network) => network[`${kind}s`].some((one) => one.name === name))
+    return before! && !after!
   }
 
   /** Whether the document says an object's VNI or MAC. What it does not say was assigned, now or before. */
@@ -87,7 +99,7 @@ export class Draft {
   reportMissing(kind: NetworkKind, name: string, field: Place, missing: { kind: NetworkKind; name: string }): void {
     const what = `${missing.kind} ${missing.name}`
     const list = `${missing.kind}s` as const
-    if (this.#current[list].some((one) => one.name === missing.name)) {
+    if (this.isDeleted(missing.kind, missing.name)) {
       this.report(kind, name, field, `The ${what} is deleted by this plan`, `Declare the ${what} too, or delete what needs it, or do not prune.`)
       return
     }

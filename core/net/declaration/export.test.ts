@@ -20,7 +20,7 @@ describe('exporting a network', () => {
   - {name: spare}
 networks:
   - {name: db, vpc: shop, vni: 4096, subnet: 10.20.2.0/24}
-  - {name: mail, vpc: post, vni: 12, subnet: 10.30.1.0/24, gateway: 10.30.1.1, tunnel: gre, mtu: 1400}
+  - {name: mail, vpc: post, vni: 12, subnet: 10.30.1.0/24, gateway: 10.30.1.1, tunnel: gre, broadcast: source, mtu: 1400}
   - {name: web, vpc: shop, vni: 4097, subnet: 10.20.1.0/24, gateway: 10.20.1.1, subnet6: fd00:20:1::/64, gateway6: fd00:20:1::1}
 routers:
   - {name: post, vpc: post, mac: 0a:ff:00:00:00:01, networks: [mail]}
@@ -33,6 +33,14 @@ acls:
 ports:
   - {name: db-1, network: db, mac: 0e:00:00:00:00:01, ip: 10.20.2.11, host: h2, attach: {kind: vlan, nic: eth1, vlan: 7}}
   - {name: web-1, network: web, mac: 0e:00:00:00:00:02, ip: 10.20.1.11, ip6: fd00:20:1::11, allow: [10.99.0.0/16], host: h1, attach: {kind: netns}}
+  - {name: web-2, network: web, mac: 0e:00:00:00:00:03, ip: 10.20.1.12, host: legacy-1, attach: {kind: remote}}
+hosts:
+  - {name: h1}
+  - {name: h2, roles: [broadcast, gateway]}
+  - {name: legacy-1, tunnelEnd: {ip: 10.7.2.50, mac: 02:00:00:00:00:50}}
+vips:
+  - {name: db-vip, network: db, ip: 10.20.2.100, ports: [db-1], healthCheck: {http: /health, port: 8080}}
+  - {name: web-vip, network: web, ip: fd00:20:1::64, ports: [web-2, web-1], priorities: {web-1: 100, web-2: 50}}
 `
     expect(exportDeclaration(planNetwork(emptyVirtualNetwork, parseDeclaration(text), options).next)).toBe(text)
   })

@@ -1,5 +1,5 @@
 import { Document, isMap, isSeq } from 'yaml'
-import { defaultMtuBytes, type VirtualNetwork } from '../../model/network.ts'
+import { defaultBroadcastMode, defaultMtuBytes, type VirtualNetwork } from '../../model/network.ts'
 import type { Declaration } from './schema.ts'
 
 /**
@@ -16,16 +16,17 @@ export function exportDeclaration(network: VirtualNetwork): string {
 }
 
 /** A network in the form in which administrators write it; kinds of which there is nothing are left out. */
-function declarationOf({ vpcs, networks, routers, peerings, acls, ports }: VirtualNetwork): Partial<Declaration> {
+function declarationOf({ vpcs, networks, routers, peerings, acls, ports, hosts, vips }: VirtualNetwork): Partial<Declaration> {
   const named = new Set([...networks, ...routers].map(({ vpc }) => vpc))
   const declaration: Declaration = {
     vpcs: vpcs.filter(({ name }) => !named.has(name)).map(({ name }) => ({ name })),
-    networks: networks.map(({ name, vpc, vni, subnet, gateway, subnet6, gateway6, tunnel, mtuBytes }) => ({
+    networks: networks.map(({ name, vpc, vni, subnet, gateway, subnet6, gateway6, tunnel, broadcast, mtuBytes }) => ({
       ...{ name, vpc, vni, subnet },
       ...(gateway !== undefined && { gateway }),
       ...(subnet6 !== undefined && { subnet6 }),
       ...(gateway6 !== undefined && { gateway6 }),
       ...(tunnel !== 'vxlan' && { tunnel }),
+      ...(broadcast !== defaultBroadcastMode && { broadcast }),
       ...(mtuBytes !== defaultMtuBytes && { mtu: mtuBytes }),
     })),
     routers: routers.map(({ name, vpc, mac, networks, routes }) => ({
@@ -46,6 +47,12 @@ function declarationOf({ vpcs, networks, routers, peerings, acls, ports }: Virtu
       ...(ip6 !== undefined && { ip6 }),
       ...(allow.length > 0 && { allow }),
       ...{ host, attach },
+    })),
+    hosts: hosts.map(({ name, roles, tunnelEnd }) => ({ name, ...(roles.length > 0 && { roles }), ...(tunnelEnd && { tunnelEnd }) })),
+    vips: vips.map(({ name, network, ip, ports, healthCheck, priorities }) => ({
+      ...{ name, network, ip, ports },
+      ...(healthCheck && { healthCheck }),
+      ...(priorities && { priorities }),
     })),
   }
   return Object.fromEntries(Object.entries(declaration).filter(([, list]) => list.length > 0))

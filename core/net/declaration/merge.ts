@@ -1,8 +1,9 @@
-import type { VirtualNetwork } from '../../model/network.ts'
-import { completeAcl, completeNetwork, completePeering, completePort, completeRouter } from './complete.ts'
+import type { NetworkHost, Port, VirtualNetwork } from '../../model/network.ts'
+import { completeAcl, completeHost, completeNetwork, completePeering, completePort, completeRouter, completeVip } from './complete.ts'
+import { gatewayOfVlans, gatewaysAmong, vlanOf } from './gateways.ts'
 import { macOf, nextNumbers, portNumberRange, routerNumberRange, vniRange, type NumberRange } from './numbers.ts'
 import { refusalOf } from './problems.ts'
-import type { Declaration } from './schema.ts'
+import type { Declaration, DeclaredPort } from './schema.ts'
 
 interface Named {
   name: string
@@ -26,6 +27,8 @@ export function mergeDeclaration(current: VirtualNetwork, declaration: Declarati
   const peerings = merge(current.peerings, declaration.peerings, prune)
   const acls = merge(current.acls, declaration.acls, prune)
   const ports = merge(current.ports, declaration.ports, prune)
+  const hosts = merge(current.hosts, declaration.hosts, prune)
+  const vips = merge(current.vips, declaration.vips, prune)
 
   const vnis = assignNumbers('networks', networks, (network) => network.vni, vniRange, current.last.vni)
   const routerNumbers = assignNumbers(
@@ -37,6 +40,8 @@ export function mergeDeclaration(current: VirtualNetwork, declaration: Declarati
   )
   const portNumbers = assignNumbers('ports', ports, (port) => ('number' in port ? port.number : undefined), portNumberRange, current.last.port)
   const macs = assignMacs(routers, ports)
+  const mergedHosts = [...hosts.untouched, ...hosts.named.map(({ declared }) => completeHost(declared))]
+  const places = assignPlaces(ports, mergedHosts)
 
   const merged = {
     networks: [...networks.untouched, ...networks.named.map(({ declared }) => completeNetwork(declared, vnis.of.get(declared.name)!))],
@@ -47,10 +52,19 @@ export function mergeDeclaration(current: VirtualNetwork, declaration: Declarati
     peerings: [...peerings.untouched, ...peerings.named.map(({ declared }) => completePeering(declared))],
     acls: [...acls.untouched, ...acls.named.map(({ declared }) => completeAcl(declared))],
     ports: [
-      ...ports.untouched,
-      ...ports.named.map(({ declared }) => completePort(declared, portNumbers.of.get(declared.name)!, macs.port.get(declared.name)!)),
+      ...places.untouched,
+      ...ports.named.map(({ declared: { name }, declared }) =>
+        completePort(declared, { number: portNumbers.of.get(name)!, mac: macs.port.get(name)!, host: places.of.get(name)! }),
+      ),
     ],
-    last: { vni: vnis.last, router: routerNumbers.last, port: portNumbers.last },
+    hosts: mergedHosts,
+    vips: [...vips.untouched, ...vips.named.map(({ declared }) => completeVip(declared))],
+    last: {
+      vni: vnis.last,
+      router: routerNumbers.last,
+      port: portNumbers.last,
+      broadcastEpoch: current.last.broadcastEpoch + Number(nodeNames(current.hosts) !== nodeNames(mergedHosts)),
+    },
   }
   // To name a VPC is to declare it.
   const known = [...vpcs.untouched, ...vpcs.named.map(({ declared }) => declared)]
@@ -128,4 +142,34 @@ function assignMacs(routers: Merged<WithMac, WithMac>, ports: Merged<WithMac, Wi
     }
   }
   return of
+}
+
+/** The declared ports' hosts by name, and the other ports where they are then: those in a VLAN go with their VLAN. */
+function assignPlaces(
+  { untouched, named }: Merged<DeclaredPort, Port>,
+  hosts: readonly NetworkHost[],
+): { of: Map<string, string>; untouched: readonly Port[] } {
+  const gateways = gatewayOfVlans(
+    named.map(({ declared }) => declared),
+    [...untouched, ...named.flatMap(({ before }) => before ?? [])],
+    gatewaysAmong(hosts),
+  )
+  const gatewayOf = (port: Pick<Port, 'attach'>): string | undefined => gateways.get(vlanOf(port) ?? '')
+  return {
+    // Without a gateway it is refused, wherever it is.
+    of: new Map(named.map(({ declared, before }) => [declared.name, declared.host ?? gatewayOf(declared) ?? before?.host ?? ''])),
+    untouched: untouched.map((port) => {
+      const host = gatewayOf(port) ?? port.host
+      return host === port.host ? port : { ...port, host }
+    }),
+  }
+}
+
+/** The declared nodes of the broadcast cluster. */
+function nodeNames(hosts: readonly NetworkHost[]): string {
+  return hosts
+    .filter(({ roles }) => roles.includes('broadcast'))
+    .map(({ name }) => name)
+    .sort()
+    .join(' ')
 }

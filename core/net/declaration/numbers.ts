@@ -1,11 +1,17 @@
+import { watchVni } from '../broadcast/nodes.ts'
+import { hash32 } from '../hash.ts'
+
 /** Numbers to assign from, both ends included. */
 export interface NumberRange {
   min: number
   max: number
 }
 
+/** Largest VNI of a network: the one above is not for networks. */
+export const maxVni = watchVni - 1
+
 /** Assigned VNIs keep clear of the small ones, which administrators like to write by hand. */
-export const vniRange: NumberRange = { min: 4096, max: 0xff_ffff }
+export const vniRange: NumberRange = { min: 4096, max: maxVni }
 export const routerNumberRange: NumberRange = { min: 1, max: 0xffff }
 export const portNumberRange: NumberRange = { min: 256, max: 65_000 }
 
@@ -28,19 +34,10 @@ export const macPrefixes = { port: '0e:00', router: '0a:ff' } as const
 /** The MAC of a port or router, from its name alone, so that it is the same wherever it is computed; a further try for each that is used. */
 export function macOf(kind: keyof typeof macPrefixes, name: string, used: ReadonlySet<string>): string {
   for (let attempt = 0; ; attempt++) {
-    const digits = hash(attempt === 0 ? name : `${name}\n${attempt}`)
+    const digits = hash32(attempt === 0 ? name : `${name}\n${attempt}`)
       .toString(16)
       .padStart(8, '0')
     const mac = `${macPrefixes[kind]}:${digits.match(/../g)!.join(':')}`
     if (!used.has(mac)) return mac
   }
-}
-
-/** FNV-1a, then the finaliser of MurmurHash3 so that names which differ in one letter are far apart. 32 bits. */
-function hash(text: string): number {
-  let h = 0x811c9dc5
-  for (let index = 0; index < text.length; index++) h = Math.imul(h ^ text.charCodeAt(index), 0x01000193)
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
 }

@@ -34,6 +34,8 @@ acls:
   - {name: all, port: a, direction: out, priority: 1, match: {proto: 47, sport: [1, 2]}, action: allow, stateful: false}
 ports:
 routers: ~
+hosts: [{name: h1, roles: [gateway]}]
+vips: [{name: v, network: web, ip: FD00::1, ports: [a], healthCheck: {command: ['true']}, priorities: {a: 0}}]
 `)
     expect(declaration).toEqual({
       vpcs: [{ name: 'spare' }],
@@ -45,6 +47,8 @@ routers: ~
       peerings: [],
       acls: [{ name: 'all', port: 'a', direction: 'out', priority: 1, match: { proto: 47, sport: [1, 2] }, action: 'allow', stateful: false }],
       ports: [],
+      hosts: [{ name: 'h1', roles: ['gateway'] }],
+      vips: [{ name: 'v', network: 'web', ip: 'FD00::1', ports: ['a'], healthCheck: { command: ['true'] }, priorities: { a: 0 } }],
     })
     expect(
       [...['vpcs[0].name', 'networks[0].vpc', 'networks[1]', 'networks[1].subnet', 'networks[1].mtu', 'acls[0].match.sport[1]']].map((path) =>
@@ -55,7 +59,7 @@ routers: ~
 
   test.each(['', '# nothing', '{}', 'ports:', '---\n'])('%j declares nothing', (text) => {
     const { lines: _lines, ...declaration } = parseDeclaration(text)
-    expect(declaration).toEqual({ vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [] })
+    expect(declaration).toEqual({ vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], hosts: [], vips: [] })
   })
 
   const web = '{name: web, vpc: shop, subnet: 10.20.1.0/24'
@@ -105,7 +109,9 @@ routers: ~
     [`networks:\n  - {name: web, vpc: shop, subnet: 'fd00::/64'}`, 2, 'networks.web.subnet', /"fd00::\/64"/, /IPv4/],
     [`networks:\n  - ${web}, subnet6: 10.0.0.0/8}`, 2, 'networks.web.subnet6', /"10\.0\.0\.0\/8"/, /IPv6/],
     [`networks:\n  - ${web}, gateway: 10.20.1.300}`, 2, 'networks.web.gateway', /"10\.20\.1\.300"/, /IPv4/],
-    [`networks:\n  - ${web}, vni: 16777216}`, 2, 'networks.web.vni', /16777216/, /16777215/],
+    [`networks:\n  - ${web}, vni: 16777216}`, 2, 'networks.web.vni', /16777216/, /16777214/],
+    // The VNI of the tunnels that watch the broadcast cluster.
+    [`networks:\n  - ${web}, vni: 16777215}`, 2, 'networks.web.vni', /16777215/, /1 to 16777214/],
     [`networks:\n  - ${web}, vni: 1.5}`, 2, 'networks.web.vni', /1\.5/, /whole number/],
     [`networks:\n  - ${web}, mtu: 1279}`, 2, 'networks.web.mtu', /1279/, /1280 to 9000/],
     [`networks:\n  - ${web}, tunnel: geneve}`, 2, 'networks.web.tunnel', /"geneve"/, /vxlan or gre/],
@@ -125,13 +131,94 @@ routers: ~
     [`acls:\n  - ${acl}}`, 2, 'acls.a.match', /match is missing/, /\{\} for all/],
     [`acls:\n  - ${acl}, match: {}, log: yes}`, 2, 'acls.a.log', /"yes"/, /true or false/],
     [`ports:\n  - ${port}netns}`, 2, 'ports.a.attach', /"netns"/, /\{kind: netns\}/],
-    [`ports:\n  - ${port}{kind: tap}}`, 2, 'ports.a.attach.kind', /"tap"/, /netns, vm or vlan/],
+    [`ports:\n  - ${port}{kind: tap}}`, 2, 'ports.a.attach.kind', /"tap"/, /netns, vm, vlan or remote/],
     [`ports:\n  - ${port}{kind: vlan, nic: --help, vlan: 1}}`, 2, 'ports.a.attach.nic', /"--help"/, /eth1/],
     [`ports:\n  - ${port}{kind: netns}, mac: 0e-00-00-00-00-01}`, 2, 'ports.a.mac', /0e-00/, /MAC/],
     [`ports:\n  - ${port}{kind: netns}, allow: [10.0.0.0/33]}`, 2, 'ports.a.allow[0]', /10\.0\.0\.0\/33/, /networks/],
   ])('refusal %#', (text, line, path, message, remedy) => {
     const [problem] = problemsOf(text)
     expect(problem).toEqual({ line, path, message: expect.stringMatching(message) as string, remedy: expect.stringMatching(remedy) as string })
+  })
+
+  const vip = '{name: v, network: web, ip: 10.20.1.100, ports: [web-1]'
+  const noTunnelEnd = 'Write where the tunnels of a host without an agent end, such as {ip: 10.7.2.50, mac: 02:00:00:00:00:50}.'
+  const checks = 'Write one of {tcp: 3306}, {http: /health, port: 8080} and {command: [pg_isready, -q]}.'
+  test.each<[text: string, path: string, message: string, remedy: string]>([
+    [
+      `networks:\n  - ${web}, broadcast: all}`,
+      'networks.web.broadcast',
+      '"all" is not right for broadcast',
+      'Write source, cluster or cluster+garp.',
+    ],
+    [
+      'ports:\n  - {name: a, network: web, ip: 10.20.1.11, attach: {kind: netns}}',
+      'ports.a.host',
+      'host is missing',
+      'Write the name of a host; only a port in a VLAN may leave it out, to have a gateway chosen.',
+    ],
+    [
+      'hosts:\n  - {name: h1, roles: [storage]}',
+      'hosts.h1.roles[0]',
+      '"storage" is not right for roles',
+      'Write a list of roles: broadcast, gateway.',
+    ],
+    ['hosts:\n  - {name: h1, role: [gateway]}', 'hosts.h1.role', 'role is not known here', 'Write roles.'],
+    ['hosts:\n  - {name: h1, tunnelEnd: 10.7.2.50}', 'hosts.h1.tunnelEnd', '"10.7.2.50" is not right for tunnelEnd', noTunnelEnd],
+    [
+      'hosts:\n  - {name: h1, tunnelEnd: {ip: 10.7.2.50}}',
+      'hosts.h1.tunnelEnd.mac',
+      'mac is missing',
+      'Write the MAC address that answers there, such as 02:00:00:00:00:50.',
+    ],
+    [`vips:\n  - {name: v, network: web, ports: [a]}`, 'vips.v.ip', 'ip is missing', 'Write an address such as 10.20.1.11 or fd00:20:1::11.'],
+    [
+      `vips:\n  - {name: v, network: web, ip: 10.20.1.100, ports: web-1}`,
+      'vips.v.ports',
+      '"web-1" is not right for ports',
+      'Write a list of the names of its ports such as [web-1, web-2].',
+    ],
+    [`vips:\n  - ${vip}, healthCheck: {tpc: 80}}`, 'vips.v.healthCheck', '{"tpc":80} is not right for healthCheck', checks],
+    [`vips:\n  - ${vip}, healthCheck: {}}`, 'vips.v.healthCheck', '{} is not right for healthCheck', checks],
+    [`vips:\n  - ${vip}, healthCheck: {tcp: 0}}`, 'vips.v.healthCheck.tcp', '0 is not right for tcp', 'Write a whole number from 1 to 65535.'],
+    [
+      `vips:\n  - ${vip}, healthCheck: {http: health}}`,
+      'vips.v.healthCheck.http',
+      '"health" is not right for http',
+      'Write the path to ask for, such as /health.',
+    ],
+    [
+      `vips:\n  - ${vip}, healthCheck: {http: "/a b"}}`,
+      'vips.v.healthCheck.http',
+      '"/a b" is not right for http',
+      'Write the path to ask for, such as /health.',
+    ],
+    [
+      `vips:\n  - ${vip}, healthCheck: {http: /, port: 65536}}`,
+      'vips.v.healthCheck.port',
+      '65536 is not right for port',
+      'Write a whole number from 1 to 65535.',
+    ],
+    [`vips:\n  - ${vip}, healthCheck: {http: /, prot: 80}}`, 'vips.v.healthCheck.prot', 'prot is not known here', 'Write port.'],
+    [
+      `vips:\n  - ${vip}, healthCheck: {command: []}}`,
+      'vips.v.healthCheck.command',
+      '[] is not right for command',
+      'Write a program and its arguments, such as [pg_isready, -q].',
+    ],
+    [`vips:\n  - ${vip}, priorities: {host: 256}}`, 'vips.v.priorities.host', '256 is not right for host', 'Write a whole number from 0 to 255.'],
+    [
+      `vips:\n  - ${vip}, priorities: [100]}`,
+      'vips.v.priorities',
+      '[100] is not right for priorities',
+      'Write a map of ports to whole numbers from 0 to 255, such as {web-1: 100}.',
+    ],
+  ])('%s', (text, path, message, remedy) => {
+    expect(problemsOf(text)).toEqual([{ line: 2, path, message, remedy }])
+  })
+
+  test('a port without a host has that told with all else that is wrong with it', () => {
+    const problems = problemsOf('ports:\n  - {name: a, network: 1, ip: x, attach: {kind: remote}}')
+    expect(problems.map(({ path }) => path).sort()).toEqual(['ports.a.host', 'ports.a.ip', 'ports.a.network'])
   })
 
   test('tells all problems at once, in the order of lines, the first of them in its message', () => {

@@ -1,9 +1,7 @@
 import type { VirtualNetwork } from '../../model/network.ts'
 import { sameJson } from '../../sync/same-json.ts'
 import { changesOf, type Change } from './changes.ts'
-import { checkAcls } from './check-acls.ts'
-import { checkAddresses } from './check-addresses.ts'
-import { checkRouting } from './check-routing.ts'
+import { checkDraft } from './check.ts'
 import { Draft } from './draft.ts'
 import { mergeDeclaration } from './merge.ts'
 import { refusalOf, type Problem } from './problems.ts'
@@ -37,9 +35,7 @@ export function planNetwork(current: VirtualNetwork, declaration: Declaration, {
   const merged = mergeDeclaration(current, declaration, prune)
   const check = (part: VirtualNetwork): readonly Problem[] => {
     const draft = new Draft(part, { merged, current, declaration, hosts })
-    checkAddresses(draft)
-    checkRouting(draft)
-    checkAcls(draft)
+    checkDraft(draft)
     return draft.problems
   }
   // What is stored is right; what the declaration does not touch is so still. Problems are told with the whole in mind.
@@ -52,7 +48,8 @@ export function planNetwork(current: VirtualNetwork, declaration: Declaration, {
 }
 
 /** Everything whose order means nothing is sorted, so that the same network is the same bytes. What is as it was is the very object that it was. */
-function canonical({ vpcs, networks, routers, peerings, acls, ports, last }: VirtualNetwork, before: VirtualNetwork): VirtualNetwork {
+function canonical(merged: VirtualNetwork, before: VirtualNetwork): VirtualNetwork {
+  const { vpcs, networks, routers, peerings, acls, ports, hosts, vips, last } = merged
   return {
     vpcs: settled(vpcs, before.vpcs, (vpc) => vpc),
     networks: settled(networks, before.networks, (network) => network),
@@ -68,8 +65,15 @@ function canonical({ vpcs, networks, routers, peerings, acls, ports, last }: Vir
     })),
     acls: settled(acls, before.acls, (acl) => acl),
     ports: settled(ports, before.ports, (port) => ({ ...port, allow: port.allow.toSorted() })),
+    hosts: settled(hosts, before.hosts, (host) => ({ ...host, roles: host.roles.toSorted() })),
+    // The order of its ports means something.
+    vips: settled(vips, before.vips, ({ priorities, ...vip }) => ({ ...vip, ...(priorities && { priorities: sortedByKey(priorities) }) })),
     last,
   }
+}
+
+function sortedByKey(map: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(sortedBy(Object.entries(map), ([key]) => key))
 }
 
 /** Sorted by name and each in its one order; `before` is so already. */

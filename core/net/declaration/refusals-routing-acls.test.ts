@@ -27,9 +27,9 @@ describe('routers are refused', () => {
     ['{name: x, vpc: post, networks: [free, free]}', at('networks[1]'), /free is there twice/, /once/],
     ['{name: x, vpc: shop, networks: [free]}', at('networks[0]'), /in VPC post, but the router in VPC shop/, /peering/],
     ['{name: x, vpc: shop, networks: [lone]}', at('networks[0]'), /no gateway/, /Give network lone a gateway/],
-    [routes('{to: 10.98.0.0/24, via: 10.30.2.11}'), at('routes[0].via'), /10\.30\.2\.11 is the address of no port/, /a port on free/],
-    [routes('{to: 10.98.0.0/24, via: 10.30.2.1}'), at('routes[0].via'), /no port/, /a port on free/],
-    [routes('{to: 10.98.0.0/24, via: 10.20.1.12}'), at('routes[0].via'), /no port on a network of router x/, /a port on free/],
+    [routes('{to: 10.98.0.0/24, via: 10.30.2.11}'), at('routes[0].via'), /10\.30\.2\.11 is the address of no port or VIP/, /a port or VIP on free/],
+    [routes('{to: 10.98.0.0/24, via: 10.30.2.1}'), at('routes[0].via'), /no port/, /a port or VIP on free/],
+    [routes('{to: 10.98.0.0/24, via: 10.20.1.12}'), at('routes[0].via'), /no port or VIP on a network of router x/, /a port or VIP on free/],
     [routes("{to: 10.98.0.0/24, via: 'fd00::1'}"), at('routes[0].via'), /different families/, /IPv4/],
     [routes("{to: '::/0', via: 10.30.2.11}"), at('routes[0].via'), /different families/, /IPv6/],
   ])

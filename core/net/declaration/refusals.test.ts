@@ -118,16 +118,9 @@ describe('ports are refused', () => {
     [port("network: db, ip: 10.20.2.13, mac: '00:00:00:00:00:00', host: h1"), at('mac'), /nobody/, /leave mac out/],
     [port('network: db, ip: 10.20.2.13, allow: [10.9.0.0/16, 10.8.0.1/16], host: h1'), at('allow[1]'), /bits set/, /10\.8\.0\.0\/16/],
     [port("network: db, ip: 10.20.2.13, allow: ['fd00::/8', 'FD00:0::/8'], host: h1"), at('allow[1]'), /fd00::\/8 is there twice/, /once/],
-    [
-      '{name: x, network: db, ip: 10.20.2.13, host: h2, attach: {kind: vlan, nic: eth1, vlan: 7}}',
-      at('attach'),
-      /VLAN 7 of eth1 on h2 is attached to port web-2/,
-      /one port/,
-    ],
   ])
   accepted('ports', [
     port("network: twin, ip: 10.20.1.13, mac: '0e:00:00:00:00:01', host: h1"),
-    '{name: x, network: db, ip: 10.20.2.13, host: h1, attach: {kind: vlan, nic: eth1, vlan: 7}}',
     port("network: web, ip: 10.20.1.254, ip6: 'fd00:1::ffff:ffff:ffff:ffff', host: h1"),
   ])
 })
@@ -173,6 +166,7 @@ describe('documents are refused', () => {
       expect.objectContaining({ line: null, path: 'ports.web-1.ip' }),
       expect.objectContaining({ line: null, path: 'ports.web-1.ip6' }),
       expect.objectContaining({ line: null, path: 'ports.web-2.ip' }),
+      expect.objectContaining({ line: null, path: 'vips.web-vip.ip' }),
     ])
   })
 

@@ -44,6 +44,8 @@ export const base = {
     '{name: db-1, network: db, ip: 10.20.2.11, host: h2, attach: {kind: vm, vm: db-1}}',
     '{name: twin-1, network: twin, ip: 10.20.1.11, host: h1, attach: {kind: netns}}',
   ],
+  hosts: ['{name: h2, roles: [gateway]}', "{name: legacy-1, tunnelEnd: {ip: 10.83.5.50, mac: '02:00:00:00:00:50'}}"],
+  vips: ['{name: web-vip, network: web, ip: 10.20.1.100, ports: [web-1, web-2], priorities: {web-1: 100}}'],
 }
 
 /** The base with objects added, and the line that the first of them is on. */

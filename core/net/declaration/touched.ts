@@ -19,6 +19,8 @@ export function touchedPart(current: VirtualNetwork, merged: VirtualNetwork, dec
     peerings: merged.peerings.filter((peering) => named.peering.has(peering.name) || after.ofPeering(peering).some(isTouched)),
     acls: merged.acls.filter((acl) => named.acl.has(acl.name) || after.ofAcl(acl).some(isTouched)),
     ports: merged.ports.filter((port) => named.port.has(port.name) || isTouched(after.ofPort(port))),
+    hosts: merged.hosts,
+    vips: merged.vips.filter((vip) => named.vip.has(vip.name) || isTouched(after.ofPort(vip))),
     last: merged.last,
   }
 }
@@ -41,6 +43,7 @@ class Places {
     if (asked.size > 0) for (const port of network.ports) if (asked.has(port.name)) this.#ofPort.set(port.name, this.ofPort(port))
   }
 
+  /** Of a port or VIP. */
   ofPort({ network }: { network: string }): string | undefined {
     return this.#ofNetwork.get(network)
   }
@@ -53,16 +56,17 @@ class Places {
     return routers.map((router) => this.#ofRouter.get(router))
   }
 
-  /** VPCs that the named objects are in. */
+  /** VPCs that the named objects are in; of a host, those of its ports. */
   vpcsOf(named: Named): string[] {
-    const { networks, routers, peerings, acls, ports } = this.#network
+    const { networks, routers, peerings, acls, ports, vips } = this.#network
     const vpcs = [
       ...named.vpc,
       ...networks.filter(({ name }) => named.network.has(name)).map(({ vpc }) => vpc),
       ...routers.filter(({ name }) => named.router.has(name)).map(({ vpc }) => vpc),
       ...peerings.filter(({ name }) => named.peering.has(name)).flatMap((peering) => this.ofPeering(peering)),
       ...acls.filter(({ name }) => named.acl.has(name)).flatMap((acl) => this.ofAcl(acl)),
-      ...ports.filter(({ name }) => named.port.has(name)).map((port) => this.ofPort(port)),
+      ...ports.filter(({ name, host }) => named.port.has(name) || named.host.has(host)).map((port) => this.ofPort(port)),
+      ...vips.filter(({ name }) => named.vip.has(name)).map((vip) => this.ofPort(vip)),
     ]
     return vpcs.filter((vpc) => vpc !== undefined)
   }

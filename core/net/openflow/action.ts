@@ -55,6 +55,7 @@ export type Action =
   | { kind: 'controller'; options: string }
   | { kind: 'resubmit'; inPort: number | null; table: number | null }
   | { kind: 'goto-table'; table: number }
+  | { kind: 'group'; group: number }
   | { kind: 'dec-ttl' }
   | { kind: 'ct-clear' }
   | { kind: 'check-packet-larger'; bytes: number; target: Subfield }

@@ -77,8 +77,8 @@ function ip6(key: Key, word: number): string {
 
 /** Why nothing left the bridge. */
 export interface DropReason {
-  /** `miss`: no flow of the table matched. `no-output`: the last flow sends nothing. The others: see `Done`. */
-  kind: 'miss' | 'no-output' | 'own-port' | 'ttl' | 'held' | 'aborted' | 'recirculated-too-often'
+  /** `miss`: no flow of the table matched. `no-output`: the last flow sends nothing. `no-live-bucket`: of a group. The others: see `Done`. */
+  kind: 'miss' | 'no-output' | 'own-port' | 'ttl' | 'held' | 'aborted' | 'recirculated-too-often' | 'no-group' | 'no-live-bucket'
   step: Step
 }
 
@@ -87,6 +87,7 @@ const kinds = {
   'aborted': 'aborted',
   'recirculated-too-often': 'recirculated-too-often',
   'output-suppressed': 'own-port',
+  'no-group': 'no-group',
 } as const
 
 /** Where a packet that has no output ended: of its copies, the one that was processed last. Null if it did leave. */
@@ -96,6 +97,7 @@ export function dropReason({ steps, outputs }: PipelineResult): DropReason | nul
   for (const step of steps.toReversed()) {
     for (const done of step.done) {
       if (done.kind === 'packet-in' && done.reason === 'invalid-ttl') return { kind: 'ttl', step }
+      if (done.kind === 'group' && done.bucket === null) return { kind: 'no-live-bucket', step }
       if (done.kind in kinds) return { kind: kinds[done.kind as keyof typeof kinds], step }
     }
   }

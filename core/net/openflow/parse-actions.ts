@@ -59,6 +59,7 @@ const parsers: Record<string, (argument: string, text: string) => Action> = {
   mod_vlan_pcp: (argument, text) => ({ kind: 'set-vlan', field: 'pcp', value: numeric(argument, 7, text), push: true }),
   set_vlan_vid: (argument, text) => ({ kind: 'set-vlan', field: 'vid', value: numeric(argument, 0xfff, text), push: false }),
   set_vlan_pcp: (argument, text) => ({ kind: 'set-vlan', field: 'pcp', value: numeric(argument, 7, text), push: false }),
+  group: (argument, text) => ({ kind: 'group', group: numeric(argument, 0xffff_ff00, text) }),
   meter: (argument, text) => ({ kind: 'meter', meter: numeric(argument, 0xffff_0000, text) }),
   note: () => ({ kind: 'note' }),
 }

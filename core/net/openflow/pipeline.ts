@@ -6,7 +6,7 @@ import { extract } from './extract.ts'
 import { at, keyWords, type Key } from './fields.ts'
 import type { Step } from './step.ts'
 import type { FlowTables } from './tables.ts'
-import { translate, type Operation } from './translate.ts'
+import { translate, type Operation, type Translated } from './translate.ts'
 
 /** The outer header of a tunnel: its key (VNI), and IPv4 addresses. An address that is not set is 0.0.0.0. */
 export interface Tunnel {
@@ -24,6 +24,8 @@ export interface PipelineInput {
   conntrack: Conntrack
   /** Time of conntrack's clock; 0 unless said. */
   nowMs?: number
+  /** Ports that do not live, by number, for groups that watch them: without a carrier, or their BFD session is not up. */
+  portsDown?: ReadonlySet<number>
 }
 
 /** A packet that left by a port. The bytes may be shared with other outputs: do not change them. */
@@ -55,17 +57,21 @@ export interface PipelineResult {
 /** MAX_RECIRC_DEPTH of OVS's userspace datapath, where taking off a tunnel's header counts as one. The kernel's bounds are others. */
 const maxRecirculations = 6
 
+const allUp: ReadonlySet<number> = new Set()
+
 /**
  * What the flows of a bridge do with a frame, as OVS 3.1 would. Meters let everything through. Throws `not-supported` where a flow that
  * it meets, or a table with one, is not understood.
  */
-export function runPipeline(tables: FlowTables, frame: Uint8Array, { inPort, tunnel, conntrack, nowMs = 0 }: PipelineInput): PipelineResult {
+export function runPipeline(tables: FlowTables, frame: Uint8Array, input: PipelineInput): PipelineResult {
+  const { inPort, tunnel, conntrack, nowMs = 0, portsDown = allUp } = input
   const key: Key = new Uint32Array(keyWords)
   key[at.inPort] = inPort
   if (tunnel) writeTunnel(key, tunnel)
   const packet: Packet = { frame: { bytes: frame, ...extract(frame, key) }, ct: untracked }
-  const execution = new Execution(tables, conntrack, nowMs, tunnel ? 1 : 0)
-  execution.run(translate(tables, 0, key, false), packet)
+  const bridge = { tables, portsDown }
+  const execution = new Execution(bridge, conntrack, nowMs, tunnel ? 1 : 0)
+  execution.run(translate(bridge, 0, key, false), packet)
   return execution.result
 }
 
@@ -77,13 +83,13 @@ interface Packet {
 
 class Execution {
   result: PipelineResult = { steps: [], outputs: [], packetIns: [] }
-  #tables: FlowTables
+  #bridge: Translated
   #conntrack: Conntrack
   #nowMs: number
   #recirculations: number
 
-  constructor(tables: FlowTables, conntrack: Conntrack, nowMs: number, recirculations: number) {
-    this.#tables = tables
+  constructor(bridge: Translated, conntrack: Conntrack, nowMs: number, recirculations: number) {
+    this.#bridge = bridge
     this.#conntrack = conntrack
     this.#nowMs = nowMs
     this.#recirculations = recirculations
@@ -172,7 +178,7 @@ class Execution {
     key[at.ctMark] = ct.mark
     key.set(ct.label, at.ctLabel)
     this.#recirculations++
-    this.run(translate(this.#tables, table, key, true), { frame, ct })
+    this.run(translate(this.#bridge, table, key, true), { frame, ct })
     this.#recirculations--
   }
 }

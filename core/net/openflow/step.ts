@@ -21,6 +21,10 @@ export type Done =
   | { kind: 'not-set'; field: string }
   | { kind: 'check-packet-larger'; bytes: number; larger: boolean }
   | { kind: 'meter'; meter: number }
+  /** `bucket`: index of the one that was executed; null: none lives. `down`: watched ports of those before it. */
+  | { kind: 'group'; group: number; bucket: number | null; down: number[] }
+  /** The switch has no such group; the actions that follow are left out. */
+  | { kind: 'no-group'; group: number }
   /** `state`: bits of `ctStates`, of the copy that goes on at `table` if there is one. */
   | { kind: 'ct'; zone: number; commit: boolean; state: number; table: number | null }
   /** A fragment waits in conntrack for the rest of its packet. */

@@ -1,12 +1,13 @@
 import type { Action } from './action.ts'
 import type { Key } from './fields.ts'
 import type { Flow } from './flow.ts'
+import type { Group } from './group.ts'
 import { parseMatch, type Match } from './match.ts'
 import { parseActions } from './parse-actions.ts'
 import { remembered } from './remembered.ts'
 
 /**
- * A bridge's flows, found by tuple-space search (Srinivasan, Suri, Varghese: "Packet Classification using Tuple Space Search", 1999, as in
+ * A bridge's flows and groups. Flows are found by tuple-space search (Srinivasan, Suri, Varghese: "Packet Classification using Tuple Space Search", 1999, as in
  * lib/classifier.c of OVS): flows that look at the same bits are found by one hash look-up. A table is indexed when it is first asked.
  */
 
@@ -24,7 +25,7 @@ interface Filed {
 }
 
 /** Flows whose matches have the same masks. */
-interface Group {
+interface MaskGroup {
   match: Match
   maxPriority: number
   /** By hash of the masked values; highest priority first. */
@@ -33,10 +34,13 @@ interface Group {
 
 export class FlowTables {
   #flows = new Map<number, Flow[]>()
-  #groups = new Map<number, Group[]>()
+  #maskGroups = new Map<number, MaskGroup[]>()
+  /** By number. */
+  readonly groups: ReadonlyMap<number, Group>
 
   /** Of flows with the same table, match and priority the last one counts. */
-  constructor(flows: Iterable<Flow>) {
+  constructor(flows: Iterable<Flow>, groups: Iterable<Group> = []) {
+    this.groups = new Map(Array.from(groups, (group) => [group.id, group]))
     for (const flow of flows) {
       const table = this.#flows.get(flow.table)
       if (table) table.push(flow)
@@ -58,17 +62,17 @@ export class FlowTables {
     return found && found.flow
   }
 
-  #groupsOf(table: number): Group[] {
-    const known = this.#groups.get(table)
+  #groupsOf(table: number): MaskGroup[] {
+    const known = this.#maskGroups.get(table)
     if (known) return known
     const groups = groupsOf(this.#flows.get(table) ?? [])
-    this.#groups.set(table, groups)
+    this.#maskGroups.set(table, groups)
     return groups
   }
 }
 
-function groupsOf(flows: readonly Flow[]): Group[] {
-  const groups = new Map<string, Group>()
+function groupsOf(flows: readonly Flow[]): MaskGroup[] {
+  const groups = new Map<string, MaskGroup>()
   for (const flow of flows) {
     const { match, masks, hash } = filed(flow.match)
     let group = groups.get(masks)

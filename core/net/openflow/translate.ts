@@ -2,6 +2,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Action, Ct, Move, Subfield } from './action.ts'
 import { differs } from './commit.ts'
 import { at, meets, vlanPresent, type Key } from './fields.ts'
+import { bucketActions } from './group.ts'
 import type { Done, Step } from './step.ts'
 import { actionsOf, type FlowTables } from './tables.ts'
 import { reservedPorts, type WordMask } from './values.ts'
@@ -29,9 +30,15 @@ export type Operation =
 const maxDepth = 64
 const maxResubmits = 4096
 
+export interface Translated {
+  tables: FlowTables
+  /** Ports that do not live: buckets of groups that watch one are passed over. */
+  portsDown: ReadonlySet<number>
+}
+
 /** Translates what happens to a packet of a key from a table on. The key is changed. `tracked`: it comes from ct(table=…). */
-export function translate(tables: FlowTables, table: number, key: Key, tracked: boolean): Operation[] {
-  const translation = new Translation(tables, key, tracked)
+export function translate(bridge: Translated, table: number, key: Key, tracked: boolean): Operation[] {
+  const translation = new Translation(bridge, key, tracked)
   translation.start(table)
   return translation.failed ? recordOnly(translation.operations) : translation.operations
 }
@@ -48,7 +55,7 @@ function recordOnly(operations: Operation[]): Operation[] {
 class Translation {
   operations: Operation[] = []
   failed = false
-  #tables: FlowTables
+  #bridge: Translated
   /** The packet's fields, and those that its bytes have by now. */
   #key: Key
   #base: Key
@@ -58,8 +65,8 @@ class Translation {
   #resubmits = 0
   #step!: Step
 
-  constructor(tables: FlowTables, key: Key, tracked: boolean) {
-    this.#tables = tables
+  constructor(bridge: Translated, key: Key, tracked: boolean) {
+    this.#bridge = bridge
     this.#key = key
     this.#base = key.slice()
     this.#tracked = tracked
@@ -77,7 +84,7 @@ class Translation {
     key[at.inPort] = inPort
     // Fragments are matched as if they had no ports (OFPC_FRAG_NORMAL), the first one too.
     if (key[at.fragment] !== 0) key[at.l4Src] = key[at.l4Dst] = 0
-    const flow = this.#tables.find(table, key)
+    const flow = this.#bridge.tables.find(table, key)
     this.#step = { table, flow, before: key.slice(), done: [] }
     ;[key[at.inPort], key[at.l4Src], key[at.l4Dst]] = saved
     this.operations.push({ kind: 'enter', step: this.#step })
@@ -88,12 +95,16 @@ class Translation {
     this.operations.push({ kind: 'note', step: this.#step, done })
   }
 
+  /** False when it has gone on for so long that OVS gives up. */
+  #mayGoOn(): boolean {
+    if (this.#depth < maxDepth && this.#resubmits < maxResubmits) return true
+    this.failed = true
+    this.#note({ kind: 'aborted', reason: this.#depth >= maxDepth ? 'too-deep' : 'too-many-resubmits' })
+    return false
+  }
+
   #goTo(table: number, inPort: number, last: boolean): void {
-    if (this.#depth >= maxDepth || this.#resubmits >= maxResubmits) {
-      this.failed = true
-      this.#note({ kind: 'aborted', reason: this.#depth >= maxDepth ? 'too-deep' : 'too-many-resubmits' })
-      return
-    }
+    if (!this.#mayGoOn()) return
     const [callerTable, callerStep] = [this.#table, this.#step]
     const deepens = Number(table <= callerTable)
     this.#table = table
@@ -115,11 +126,13 @@ class Translation {
       }
       if (action.kind === 'dec-ttl') {
         if (!this.#decrementTtl()) return
+      } else if (action.kind === 'group') {
+        if (!this.#group(action.group, last && index === actions.length - 1)) return
       } else this.#one(action, last && index === actions.length - 1)
     }
   }
 
-  #one(action: Exclude<Action, { kind: 'check-packet-larger' | 'dec-ttl' }>, last: boolean): void {
+  #one(action: Exclude<Action, { kind: 'check-packet-larger' | 'dec-ttl' | 'group' }>, last: boolean): void {
     const key = this.#key
     switch (action.kind) {
       case 'set-field':
@@ -301,6 +314,27 @@ class Translation {
     this.#key.set(key)
     this.#base.set(base)
     this.#tracked = tracked
+  }
+
+  /** Executes the first bucket that lives, on a packet of its own but for what conntrack says of it. False where the action list ends: there is no such group. */
+  #group(id: number, last: boolean): boolean {
+    if (!this.#mayGoOn()) return true
+    const group = this.#bridge.tables.groups.get(id)
+    if (!group) {
+      this.#note({ kind: 'no-group', group: id })
+      return false
+    }
+    const lives = ({ watchPort }: { watchPort: number | null }): boolean => watchPort === null || !this.#bridge.portsDown.has(watchPort)
+    const found = group.buckets.findIndex(lives)
+    const down = group.buckets.slice(0, found < 0 ? undefined : found).map(({ watchPort }) => watchPort!)
+    this.#note({ kind: 'group', group: id, bucket: found < 0 ? null : found, down })
+    if (found < 0) return true
+    const key = this.#key.slice()
+    this.#depth++
+    this.#do(bucketActions(group.buckets[found]!.actions), last)
+    this.#depth--
+    this.#key.set(key)
+    return true
   }
 
   /** Both outcomes, each with the rest of the action list; the caller's actions go on with the fields from before. */

@@ -34,7 +34,10 @@ describe('a question for a MAC', () => {
   it.each(['10.20.1.12', 'fd00:1::12'])('for %s is answered by the guest itself where the flow that answers is missing', (to) => {
     const whole = testWorld(shop.replace('ip: 10.20.1.12,', 'ip: 10.20.1.12, ip6: "fd00:1::12",'))
     const without = (host: string): FlowTables =>
-      new FlowTables(compileHost(whole.index, host).filter(({ table, priority }) => table !== tables.arpAnswer || priority === 0))
+      new FlowTables(
+        compileHost(whole.index, host).filter(({ table, priority }) => table !== tables.arpAnswer || priority === 0),
+        whole.tablesOf(host).groups.values(),
+      )
     const { verdict, hops } = trace({ from: 'web-1', to, proto: 'arp' }, { ...whole, tablesOf: without })
     expect(verdict).toBe('delivered')
     expect(hops.filter(({ action }) => action === 'sent' || action === 'received').map(({ leg, device }) => `${leg} ${device}`)).toEqual(

@@ -3,14 +3,17 @@ import type { LiveState, Plane } from '../../model/common.ts'
 import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
 import { compileHost } from '../compile/compile.ts'
 import { FlowOwners } from '../compile/cookie.ts'
-import { indexNetwork, type CompileInput } from '../compile/view.ts'
+import { compileGroups } from '../compile/groups.ts'
+import { indexNetwork, type CompileInput, type VipPlace } from '../compile/view.ts'
+import { parseGroup } from '../openflow/group.ts'
+import { tunnelMacOf } from '../tunnel-mac.ts'
 import { sameJson } from '../../sync/same-json.ts'
 import { FlowTables } from '../openflow/tables.ts'
 import type { HostState, World } from './world.ts'
 
 export interface WorldInput {
   network: VirtualNetwork
-  /** Of every kind; `host`, `nic`, `neighbour` and `forwarding` are used. */
+  /** Of every kind; `host`, `nic`, `neighbour`, `forwarding`, `broadcastNode` and `vipState` are used. */
   entities: Iterable<Entity>
   /** State of each host, by name. */
   hostStates: ReadonlyMap<string, LiveState>
@@ -22,17 +25,19 @@ export interface WorldInput {
   previous?: World | undefined
 }
 
-/** The MAC at which a host's tunnels end where OVS forwards in user space: made of the address, so that everybody knows it. */
-export function tunnelMacOf(ip: string): string {
-  return ['0a', '58', ...ip.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'))].join(':')
+/** What is said of a host. */
+interface Known {
+  host?: EntityDocs['host']
+  forwarding?: EntityDocs['forwarding']
+  node?: EntityDocs['broadcastNode']
+  nics: EntityDocs['nic'][]
+  neighbours: EntityDocs['neighbour'][]
 }
 
 /** What a simulated trace goes by, from what a laptop knows. Flows of a host are compiled when the first trace passes it. */
 export function buildWorld({ network, entities, hostStates, heard = [], revision = null, previous }: WorldInput): World {
-  const known = new Map<
-    string,
-    { host?: EntityDocs['host']; forwarding?: EntityDocs['forwarding']; nics: EntityDocs['nic'][]; neighbours: EntityDocs['neighbour'][] }
-  >()
+  const known = new Map<string, Known>()
+  const owners = new Map<string, VipPlace>()
   const of = (name: string) => {
     const found = known.get(name) ?? { nics: [], neighbours: [] }
     known.set(name, found)
@@ -41,12 +46,14 @@ export function buildWorld({ network, entities, hostStates, heard = [], revision
   for (const entity of entities) {
     if (entity.kind === 'host') of(entity.doc.name).host = entity.doc
     else if (entity.kind === 'forwarding') of(entity.doc.host).forwarding = entity.doc
+    else if (entity.kind === 'broadcastNode') of(entity.doc.host).node = entity.doc
+    else if (entity.kind === 'vipState' && entity.doc.owner) owners.set(entity.doc.name, entity.doc.owner)
     else if (entity.kind === 'nic') of(entity.doc.host).nics.push(entity.doc)
     else if (entity.kind === 'neighbour') of(entity.doc.host).neighbours.push(entity.doc)
   }
   const ends = new Map<string, TunnelEnd>()
   const hosts = new Map<string, HostState>()
-  for (const [name, { host, forwarding, nics, neighbours }] of known) {
+  for (const [name, { host, forwarding, node, nics, neighbours }] of known) {
     const ip = host?.addresses.tenant ?? host?.addresses.mgmt
     const end = forwarding?.tunnelEnd ?? (ip === undefined ? undefined : { ip, mac: tunnelMacOf(ip) })
     if (end) ends.set(name, end)
@@ -61,21 +68,24 @@ export function buildWorld({ network, entities, hostStates, heard = [], revision
       switchState: nic?.state === 'missing' ? null : (forwarding?.state ?? null),
       portsDown: new Set(forwarding?.portsDown ?? []),
       hears: new Map(Object.entries(heard.find((row) => row.name === name)?.planes[plane] ?? {})),
+      deadWatches: null,
+      replicates: node ? node.way !== null : null,
       revision: forwarding?.revision ?? null,
     })
   }
-  const input = { network, hosts: ends }
+  const input = { network, hosts: ends, owners }
   return { ...(previous && sameInput(previous.index.input, input) ? previous : compiled(input)), hosts, revision }
 }
 
 function compiled(input: CompileInput): Pick<World, 'index' | 'owners' | 'tablesOf'> {
   const index = indexNetwork(input)
+  const groups = compileGroups(index.nodes).map(parseGroup)
   const tables = new Map<string, FlowTables>()
   return {
     index,
     owners: new FlowOwners(input.network),
     tablesOf(host) {
-      const made = tables.get(host) ?? new FlowTables(compileHost(index, host))
+      const made = tables.get(host) ?? new FlowTables(compileHost(index, host), groups)
       tables.set(host, made)
       return made
     },
@@ -83,7 +93,7 @@ function compiled(input: CompileInput): Pick<World, 'index' | 'owners' | 'tables
 }
 
 function sameInput(a: CompileInput, b: CompileInput): boolean {
-  return sameJson(a.network, b.network) && sameJson([...a.hosts], [...b.hosts])
+  return sameJson(a.network, b.network) && sameJson([...a.hosts], [...b.hosts]) && sameJson([...(a.owners ?? [])], [...(b.owners ?? [])])
 }
 
 /** The NIC that carries tunnels: of this name, or of the plane where no name is known. Null: nothing is known of the host's NICs. */

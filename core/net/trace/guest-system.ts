@@ -1,4 +1,5 @@
 import type { Network, Port } from '../../model/network.ts'
+import type { NetworkIndex } from '../compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../address.ts'
 import {
   arpReply,
@@ -15,10 +16,24 @@ import { tcpFlags, type Packet } from '../packet/packet.ts'
 
 /* What the own system of a guest does by itself: whom it asks for a MAC, and what it answers. */
 
-/** A port with the network that it is in. */
+/** A port with the network that it is in, and the floating addresses that it has now, each with the MAC that it has announced. */
 export interface GuestPort {
   port: Port
   network: Network
+  vips: readonly { ip: string; mac: string }[]
+}
+
+export function guestAt({ networks, vipsOf, input }: NetworkIndex, port: Port): GuestPort {
+  const vips = (vipsOf.get(port.network) ?? []).flatMap(({ name, ip }) => {
+    const owner = input.owners?.get(name)
+    return owner?.port === port.name ? [{ ip, mac: owner.mac }] : []
+  })
+  return { port, network: networks.get(port.network)!, vips }
+}
+
+/** The MAC under which a guest has an address; undefined: it has not. */
+export function macFor({ port, vips }: GuestPort, ip: string): string | undefined {
+  return addressLike(port, ip) === ip ? port.mac : vips.find((vip) => vip.ip === ip)?.mac
 }
 
 /** The port's address of the family that another address has; undefined where it has none. */
@@ -51,18 +66,20 @@ export function routesFor({ port }: GuestPort, ip: string): boolean {
 }
 
 /** Whether something answers such a packet by itself: ICMP echo, a TCP SYN, and questions for a MAC. */
-export function asksForAnswer({ arp, transport }: Packet): boolean {
-  if (arp) return arp.op === 1
+export function asksForAnswer(packet: Packet): boolean {
+  const { arp, transport } = packet
+  if (arp) return solicitedBy(packet) !== null
   if (transport?.kind === 'tcp') return transport.flags === tcpFlags.syn
   return (transport?.kind === 'icmp' && transport.type === 8) || (transport?.kind === 'icmp6' && [128, 135].includes(transport.type))
 }
 
 /** What a guest's own system answers to a packet that reached it, but for the MAC of the next hop; null: it says nothing, as to UDP. */
-export function answerTo(packet: Packet, { port }: GuestPort, mac: string): Uint8Array | null {
+export function answerTo(packet: Packet, guest: GuestPort, mac: string): Uint8Array | null {
   const { ip, transport, payload } = packet
-  if (!ip || !transport || addressLike(port, ip.dst) !== ip.dst) return null
+  const own = ip && macFor(guest, ip.dst)
+  if (!own || !transport) return null
   const [source, target] = [
-    { mac: port.mac, ip: ip.dst },
+    { mac: own, ip: ip.dst },
     { mac, ip: ip.src },
   ]
   if (transport.kind === 'tcp' && transport.flags === tcpFlags.syn) {
@@ -75,17 +92,18 @@ export function answerTo(packet: Packet, { port }: GuestPort, mac: string): Uint
   return null
 }
 
-/** The address that an ARP request or a neighbour solicitation (RFC 4861) asks for; null for any other packet. */
+/** The address that an ARP request or a neighbour solicitation (RFC 4861) asks for; null for any other packet, and for who announces its own. */
 export function solicitedBy({ arp, transport, payload }: Packet): string | null {
-  if (arp) return arp.op === 1 ? arp.tpa : null
+  if (arp) return arp.op === 1 && arp.spa !== arp.tpa ? arp.tpa : null
   return transport?.kind === 'icmp6' && transport.type === 135 && payload.length >= 16 ? ip6At(payload, 0) : null
 }
 
 /** What a guest whose address is asked for answers; null for who is not asked. */
-export function solicitedAnswer(question: Packet, { port }: GuestPort): Uint8Array | null {
+export function solicitedAnswer(question: Packet, guest: GuestPort): Uint8Array | null {
   const asked = solicitedBy(question)
-  if (asked === null || addressLike(port, asked) !== asked) return null
+  const mac = asked === null ? undefined : macFor(guest, asked)
+  if (asked === null || mac === undefined) return null
   const { arp, ip, src } = question
-  const self = { mac: port.mac, ip: asked }
+  const self = { mac, ip: asked }
   return arp ? arpReply(self, { mac: arp.sha, ip: arp.spa }) : neighbourAdvertisement(self, { mac: src, ip: ip!.src })
 }

@@ -22,8 +22,13 @@ const hints: Record<DropReason, (facts: DropFacts) => string> = {
       : `Router ${nameOf(object)} has no route for it. Attach the network, add a static route, or peer the two VPCs.`,
   'port-security': ({ object, packet }) =>
     `Port ${nameOf(object)} may not send ${packet}: it is not its MAC or address. If it routes for others, list them under allow.`,
+  'vip-claim': ({ object, packet }) =>
+    `Port ${nameOf(object)} may not send ${packet}: it is not among the ports of that VIP. If it may have it, list it there.`,
   'unknown-destination': () => 'No port has this address or MAC. Check the address, or declare the port.',
-  'arp-unanswered': () => 'Nobody in the network has this address. Check the address, or declare the port.',
+  'arp-unanswered': ({ object }) =>
+    object?.startsWith('vip/')
+      ? `None of the ports of VIP ${nameOf(object)} has it now. See that their guests run what claims it, e.g. keepalived.`
+      : 'Nobody in the network has this address. Check the address, or declare the port.',
   'ttl': () => 'Its TTL ran out on the way: it was sent with too few, or goes in circles.',
   'mtu': ({ object }) => `It is larger than ${nameOf(object)} takes. Send less at once, or raise the MTU of the network and of what carries it.`,
   'wrong-vni': ({ host }) =>

@@ -1,8 +1,10 @@
-import type { TraceHop } from '../../model/trace.ts'
+import type { TraceCopy, TraceHop } from '../../model/trace.ts'
 import { stageOf } from '../compile/tables.ts'
 import type { FlowOwners, FlowReason } from '../compile/cookie.ts'
 import type { Flow } from '../openflow/flow.ts'
 import type { Step } from '../openflow/step.ts'
+import { copiesOf } from './copies.ts'
+import type { Way } from './passage.ts'
 
 /** A hop as its author knows it; its number comes with its place in the list. */
 export type HopDraft = Pick<TraceHop, 'kind' | 'host' | 'device' | 'action' | 'detail'> & Partial<TraceHop>
@@ -10,18 +12,37 @@ export type HopDraft = Pick<TraceHop, 'kind' | 'host' | 'device' | 'action' | 'd
 /** Hops of one trace in the order in which the packet passes them. */
 export class HopList {
   readonly hops: TraceHop[] = []
+  /** Of a packet to many that was last added. */
+  copies: TraceCopy[] | null = null
   leg: TraceHop['leg'] = 'forward'
 
   add(draft: HopDraft): TraceHop {
-    const base = { n: this.hops.length + 1, leg: this.leg, evidence: 'computed' as const, in: null, out: null, objects: [], cookies: [] }
-    const hop: TraceHop = { ...base, ...draft }
+    const base = { leg: this.leg, evidence: 'computed' as const, in: null, out: null, objects: [], cookies: [] }
+    const hop: TraceHop = { ...base, ...draft, n: this.hops.length + 1 }
     this.hops.push(hop)
     return hop
   }
 
-  /** Adds hops of another list behind these, on this one's leg. */
-  append({ hops }: HopList): void {
-    for (const hop of hops) this.hops.push(Object.assign(hop, { n: this.hops.length + 1, leg: this.leg }))
+  /** Adds the hops of another list, which it takes over, behind these, on this one's leg. */
+  append({ hops, copies }: Pick<HopList, 'hops' | 'copies'>): void {
+    const before = this.hops.length
+    for (const hop of hops) this.hops.push(this.#numbered(hop, this.hops.length + 1))
+    const moved = (copy: TraceCopy): TraceCopy => ({
+      ...copy,
+      after: before + copy.after,
+      hops: copy.hops.map((hop) => ({ ...hop, n: before + hop.n })),
+    })
+    if (copies) this.copies = copies.map(moved)
+  }
+
+  /** Adds the first of the ways that copies of a packet take, and takes note of them all if it goes to many. */
+  addWays(ways: readonly [Way, ...Way[]], toMany: boolean): void {
+    this.append({ hops: ways[0].hops, copies: null })
+    if (toMany || ways.length > 1) this.copies = copiesOf(ways, (hop, n) => this.#numbered(hop, n))
+  }
+
+  #numbered(hop: TraceHop, n: number): TraceHop {
+    return Object.assign(hop, { n, leg: this.leg })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { TraceHop, TraceResult } from '../../model/trace.ts'
+import { judgeCopies } from './judge-copies.ts'
 import type { SightedLeg } from './sightings.ts'
 
 /** One time that a tap saw the traced packet. */
@@ -35,10 +36,12 @@ const placeOf = ({ host, device }: { host: string; device: string }): string => 
  */
 export function judge(observation: Observation): TraceResult {
   const { path, sightings } = observation
-  const hops = withEvidence(observation)
+  const hops = withEvidence(observation, path.hops)
+  const copies = judgeCopies(observation, hops)
   const result = (rest: Pick<TraceResult, 'verdict' | 'drop' | 'limit'>): TraceResult => ({
     mode: 'live',
     hops,
+    ...(path.copies && { copies }),
     rttMs: rttOf(observation, hops),
     ...rest,
   })
@@ -62,12 +65,20 @@ export function judge(observation: Observation): TraceResult {
   return result({ verdict: 'unknown', drop: null, limit: limitOf(observation, hops, last, missing, sightings) })
 }
 
-/** Hops up to the last one seen, each with what is known of it: seen by a tap, lying between two that were, or computed. */
-function withEvidence({ path, sightings, armed }: Observation): TraceHop[] {
-  const seen = new Set(sightings.map(({ leg, ...place }) => `${leg === 'error' ? 'return' : leg} ${placeOf(place)}`))
-  const hops = path.hops.map((hop): TraceHop => {
+/** Hops with what is known of each: seen by a tap, lying between two that were, or computed. */
+export function withEvidence({ sightings, armed }: Pick<Observation, 'sightings' | 'armed'>, path: readonly TraceHop[]): TraceHop[] {
+  const times = new Map<string, number>()
+  for (const { leg, ...place } of sightings) {
+    const key = `${leg === 'error' ? 'return' : leg} ${placeOf(place)}`
+    times.set(key, (times.get(key) ?? 0) + 1)
+  }
+  const hops = path.map((hop): TraceHop => {
+    const key = `${hop.leg} ${placeOf(hop)}`
+    const left = times.get(key) ?? 0
+    // What it passes twice, as the NIC of a broadcast node, has to have seen it twice.
+    times.set(key, left - 1)
     // The packet was put in at the first hop.
-    const sighted = hop.n === 1 || (armed.has(placeOf(hop)) && seen.has(`${hop.leg} ${placeOf(hop)}`))
+    const sighted = hop.n === 1 || (armed.has(placeOf(hop)) && left > 0)
     return { ...hop, evidence: sighted ? 'seen' : hop.evidence === 'inferred' ? 'inferred' : 'computed' }
   })
   const lastSeen = hops.findLastIndex((hop) => hop.evidence === 'seen')
@@ -113,6 +124,8 @@ function limitOf(
     return `${where}. ${named.join(' ')}`
   }
   if (!next) return `${where}, which did not answer.`
+  const node = between.find(({ action }) => action === 'replicated')
+  if (node && last.host === node.host) return `${where}, and the replicator there sent it on to nobody that was watched.`
   if (last.kind === 'physical' && next.kind === 'physical' && next.host !== last.host) {
     return `${where} and did not arrive at ${next.device} of ${next.host}: it was lost in between, where no agent can look.`
   }

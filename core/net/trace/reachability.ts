@@ -110,7 +110,8 @@ const keyOf = ({ reason, object }: Reach): string => `${reason} ${object}`
 function traceBetween(world: World, probe: Probe, senders: Kind, receivers: Kind): Traced {
   const [from, to] = pairOf(senders.ports, receivers.ports)
   const { verdict, drop } = traceSimulated(world, { ...probe, from: from.name, to: to.name })
-  if (verdict === 'delivered') return { reach: { reason: null, object: null }, own: null }
+  // Unknown is only what becomes of it on a host without our agent: flows let it pass.
+  if (verdict !== 'dropped') return { reach: { reason: null, object: null }, own: null }
   const reach = { reason: drop?.reason ?? ('unknown-destination' as const), object: drop?.object ?? null }
   for (const [end, port] of [['from', from] as const, ['to', to] as const]) {
     const at = ownAcls(world, port, probe).findIndex(({ name }) => reach.object === `acl/${name}`)

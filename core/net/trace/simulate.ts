@@ -1,32 +1,29 @@
 import { HoldfastError } from '../../errors.ts'
-import type { TraceDrop, TraceHop, TraceRequest, TraceResult } from '../../model/trace.ts'
-import type { DropReason } from '../../model/trace.ts'
+import type { DropReason, TraceDrop, TraceRequest, TraceResult } from '../../model/trace.ts'
 import { parseIp } from '../address.ts'
-import { answerError } from '../compile/error-answer.ts'
-import { switchPorts } from '../compile/tables.ts'
-import { StatefulConntrack } from '../openflow/conntrack.ts'
-import { runPipeline, type Output, type Tunnel } from '../openflow/pipeline.ts'
-import type { Step } from '../openflow/step.ts'
 import { parseFrame } from '../packet/parse.ts'
 import type { Packet } from '../packet/packet.ts'
+import { leftLimit, receivedHop } from './copies.ts'
+import { dropOf } from './drops.ts'
 import { isHostSender, traceFromHost } from './from-host.ts'
-import { addressLike, answerTo, askedFor, groupOf, questionFor, routesFor, solicitedAnswer, solicitedBy, type GuestPort } from './guest-system.ts'
-import { hintOf } from './hints.ts'
-import { explainSteps, HopList } from './hops.ts'
+import {
+  addressLike,
+  answerTo,
+  askedFor,
+  groupOf,
+  guestAt,
+  macFor,
+  questionFor,
+  routesFor,
+  solicitedAnswer,
+  solicitedBy,
+  type GuestPort,
+} from './guest-system.ts'
+import { HopList } from './hops.ts'
 import { describe, givenFrame, requestedFrame, simulatedMarks, type Marks } from './packets.ts'
+import { Passage, type Ending, type PipelineRun } from './passage.ts'
 import { remedyOf } from './remedy.ts'
-import { passUnderlay } from './underlay.ts'
-import { unknownHost, type Connections, type World } from './world.ts'
-
-/** How a packet ended. Broadcast ends in several places; the first delivery counts. */
-type Ending =
-  | { type: 'delivered'; to: GuestPort; frame: Uint8Array }
-  /** It came back to its sender changed: an answer by flow, to ARP or to a ping of the gateway. */
-  | { type: 'answered'; frame: Uint8Array }
-  | { type: 'dropped'; drop: TraceDrop }
-
-/** Tunnels that a packet can be in at most, before it is going in circles. */
-const maxTunnels = 4
+import { unknownHost, type HostState, type World } from './world.ts'
 
 /**
  * Where a packet goes, computed from flows alone: question and, for ICMP echo, TCP SYN and ARP, the answer. Throws `not-found` for a port
@@ -34,14 +31,6 @@ const maxTunnels = 4
  */
 export function traceSimulated(world: World, request: TraceRequest): TraceResult {
   return isHostSender(request) ? traceFromHost(world, request).path : new Simulation(world, request, { marks: simulatedMarks }).run()
-}
-
-/** One run of a frame through a host's pipeline, at a hop of the trace. */
-export interface PipelineRun {
-  hop: TraceHop
-  inPort: number
-  tunnel?: Tunnel
-  frame: Uint8Array
 }
 
 /** A trace with what of it a live one puts in and asks the switches about. */
@@ -60,21 +49,28 @@ export function prepareTrace(world: World, request: TraceRequest, marks: Marks, 
   return { path, frame: simulation.frame, runs: simulation.runs }
 }
 
+/** How the copy ended that is followed, and on which host. */
+type Ended = Ending & { host: string }
+
 class Simulation {
   readonly #world: World
   readonly #request: TraceRequest
   readonly #hops = new HopList()
-  readonly #connections: Connections = new Map()
+  readonly #passage: Passage
   readonly #marks: Marks
   readonly #payload: Uint8Array | undefined
-  readonly runs: PipelineRun[] = []
   frame: Uint8Array | null = null
 
   constructor(world: World, request: TraceRequest, { marks, payload }: { marks: Marks; payload?: Uint8Array }) {
     this.#world = world
+    this.#passage = new Passage(world)
     this.#request = request
     this.#marks = marks
     this.#payload = payload
+  }
+
+  get runs(): readonly PipelineRun[] {
+    return this.#passage.runs
   }
 
   run(): TraceResult {
@@ -91,6 +87,8 @@ class Simulation {
       detail: '',
       objects: [`port/${from.port.name}`],
     })
+    if (from.port.attach.kind === 'remote')
+      return this.#unknown(`It is sent on ${from.port.host}, which has no agent: what becomes of it there cannot be observed.`)
     const early = this.#beforeSending(from, sender)
     if (early) return this.#dropped(early)
 
@@ -102,6 +100,7 @@ class Simulation {
     ready.detail = describe(packet)
     const there = solicitedBy(packet) === null ? this.#follow(from, frame) : this.#ask(from, frame, this.#hops)
     if (there.type === 'dropped') return this.#dropped(there.drop)
+    if (there.type === 'left') return this.#unknown(leftLimit(there.host))
     if (there.type === 'answered') {
       this.#hops.leg = 'return'
       this.#received(from, there.frame)
@@ -130,12 +129,11 @@ class Simulation {
     const arrived = parseFrame(frame)
     const asked = arrived?.ip ? askedFor(to, arrived.ip.src) : null
     if (!arrived || !answerTo(arrived, to, from.port.mac)) {
-      if (arrived && solicitedBy(arrived) !== null)
-        return this.#dropped(this.#drop('arp-unanswered', from.port.host, 'br-int', `network/${from.network.name}`, describe(sent)))
+      if (arrived && solicitedBy(arrived) !== null) return this.#dropped(this.#unanswered(from, solicitedBy(arrived)!, describe(sent)))
       // Nobody answers UDP, nor what is for no address of the guest that got it.
       if (sent.ip && routesFor(to, sent.ip.dst))
         return this.#unknown(`It was handed to ${to.port.name}, which routes on to ${sent.ip.dst}. What that guest does with it cannot be observed.`)
-      const meant = sent.ip && addressLike(to.port, sent.ip.dst) === sent.ip.dst
+      const meant = sent.ip && macFor(to, sent.ip.dst) !== undefined
       if (meant || !sent.ip || isMany(sent.dst)) return this.#delivered()
       return this.#dropped(this.#drop('unknown-destination', to.port.host, to.port.name, `port/${to.port.name}`, describe(sent)))
     }
@@ -147,6 +145,7 @@ class Simulation {
     this.#sends(to, answer)
     const back = this.#follow(to, answer)
     if (back.type === 'dropped') return this.#dropped(back.drop)
+    if (back.type === 'left') return this.#unknown(leftLimit(back.host))
     if (back.type === 'delivered') {
       this.#received(back.to, back.frame)
       if (back.to.port.name === from.port.name) return this.#delivered()
@@ -156,18 +155,20 @@ class Simulation {
 
   #guest(name: string): GuestPort {
     const port = this.#world.index.ports.get(name)
-    if (port) return { port, network: this.#world.index.networks.get(port.network)! }
+    if (port) return guestAt(this.#world.index, port)
     throw new HoldfastError('not-found', `There is no port ${name}`, 'See: holdfast inventory list ports.', { port: name })
   }
 
-  /** The address that is meant: itself, or that of the port by this name. */
+  /** The address that is meant: itself, or that of the port or VIP by this name. */
   #destination(from: GuestPort): string {
     const { to, proto } = this.#request
     const port = this.#world.index.ports.get(to)
-    if (!port && parseIp(to) === null)
-      throw new HoldfastError('bad-input', `${to} is neither an address nor a port`, 'Give an IP address, or the name of a port.', { to })
-    const six = port ? proto === 58 : to.includes(':')
-    const ip = port ? (six ? port.ip6 : port.ip) : to
+    const vip = this.#world.index.input.network.vips.find(({ name }) => name === to)
+    if (!port && !vip && parseIp(to) === null)
+      throw new HoldfastError('bad-input', `${to} is neither an address nor a port or VIP`, 'Give an IP address, or the name of a port or VIP.', {
+        to,
+      })
+    const ip = port ? (proto === 58 ? port.ip6 : port.ip) : (vip?.ip ?? to)
     if (ip === undefined) throw new HoldfastError('bad-input', `Port ${to} has no IPv6 address`, 'Declare ip6 for it, or trace IPv4.', { to })
     if (addressLike(from.port, ip) === undefined && this.#request.sourceIp === undefined) {
       throw new HoldfastError('bad-input', `Port ${from.port.name} has no IPv6 address to send from`, 'Declare ip6 for it, or trace IPv4.', {
@@ -177,7 +178,7 @@ class Simulation {
     return ip
   }
 
-  #beforeSending({ port }: GuestPort, sender: ReturnType<World['hosts']['get']> & object): TraceDrop | null {
+  #beforeSending({ port }: GuestPort, sender: HostState): TraceDrop | null {
     if (sender.state === 'down') return this.#drop('host-down', port.host, port.name, `host/${port.host}`, '')
     if (sender.portsDown.has(port.name)) return this.#drop('port-down', port.host, port.name, `port/${port.name}`, '')
     if (sender.switchState === 'down') return this.#drop('switch-down', port.host, 'br-int', `forwarding/${port.host}`, '')
@@ -185,7 +186,7 @@ class Simulation {
   }
 
   /** A question for a MAC, answered by flows or by the guest whose address it asks for. */
-  #ask(guest: GuestPort, question: Uint8Array, hops: HopList): Ending {
+  #ask(guest: GuestPort, question: Uint8Array, hops: HopList): Ended {
     const there = this.#follow(guest, question, hops)
     if (there.type !== 'delivered') return there
     const answer = solicitedAnswer(parseFrame(there.frame)!, there.to)
@@ -194,7 +195,7 @@ class Simulation {
     hops.leg = 'return'
     this.#sends(there.to, answer, hops)
     const back = this.#follow(there.to, answer, hops)
-    return back.type === 'delivered' && back.to.port.name === guest.port.name ? { type: 'answered', frame: back.frame } : back
+    return back.type === 'delivered' && back.to.port.name === guest.port.name ? { type: 'answered', frame: back.frame, host: back.host } : back
   }
 
   /** The MAC for an address, as a guest learns it. Its question leaves no hops unless it is what fails. */
@@ -211,130 +212,26 @@ class Simulation {
     // Nobody answers for the gateway of a network that no router is attached to.
     const gateway = ip === guest.network.gateway || ip === guest.network.gateway6
     const reason = gateway && !this.#world.index.routerOf.has(guest.network.name) ? 'no-route' : 'arp-unanswered'
+    if (reason === 'arp-unanswered') return { drop: this.#unanswered(guest, ip, what) }
     return { drop: this.#drop(reason, guest.port.host, 'br-int', `network/${guest.network.name}`, what) }
   }
 
-  #follow(from: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): Ending {
-    return this.#run(from.port.host, { inPort: from.port.number, inName: from.port.name }, frame, hops, 0)
-  }
-
-  /** One run through a host's pipeline, and on through whatever it goes out of. */
-  #run(
-    host: string,
-    entry: { inPort: number; inName: string; tunnel?: { id: number; src: string; dst: string } },
-    frame: Uint8Array,
-    hops: HopList,
-    tunnels: number,
-  ): Ending {
-    const conntrack = this.#conntrackOf(host)
-    const { steps, outputs } = runPipeline(this.#world.tablesOf(host), frame, {
-      inPort: entry.inPort,
-      ...(entry.tunnel && { tunnel: entry.tunnel }),
-      conntrack,
-    })
-    const hop = hops.add({
-      kind: 'virtual',
-      host,
-      device: 'br-int',
-      in: entry.inName,
-      action: 'forwarded',
-      ...explainSteps(steps, this.#world.owners),
-    })
-    this.runs.push({ hop, inPort: entry.inPort, ...(entry.tunnel && { tunnel: entry.tunnel }), frame })
+  #follow(from: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): Ended {
+    const ways = this.#passage.follow(from, frame, rankOf)
     const packet = parseFrame(frame)
-    const what = packet ? describe(packet) : 'a frame'
-    const start = hops.hops.length
-    let best: { ending: Ending; rank: number; hops: TraceHop[]; hop: { out: string | null; action: string } } | null = null
-    for (const output of outputs) {
-      const ending = this.#leave(host, entry, output, hop, hops, steps, what, tunnels)
-      const branch = hops.hops.splice(start)
-      const rank = rankOf(ending)
-      if (!best || rank > best.rank) best = { ending, rank, hops: branch, hop: { out: hop.out, action: hop.action } }
-      if (rank === highestRank) break
-    }
-    if (best) {
-      hops.hops.push(...best.hops)
-      Object.assign(hop, best.hop)
-      return best.ending
-    }
-    hop.action = 'dropped'
-    return { type: 'dropped', drop: this.#explainDrop(host, steps, what) }
+    if (hops.leg === 'forward') hops.addWays(ways, packet !== null && isMany(packet.dst))
+    else hops.append({ hops: ways[0].hops, copies: null })
+    return { ...ways[0].ending, host: ways[0].host }
   }
 
-  #leave(
-    host: string,
-    entry: { inPort: number },
-    output: Output,
-    hop: { out: string | null; action: string },
-    hops: HopList,
-    steps: readonly Step[],
-    what: string,
-    tunnels: number,
-  ): Ending {
-    if (output.port === entry.inPort) {
-      hop.out = this.#portName(host, output.port)
-      hop.action = 'answered'
-      return { type: 'answered', frame: output.frame }
-    }
-    if (output.port === switchPorts.error) {
-      // Whether the sender gets to know why is up to the ACLs that its error meets.
-      const error = answerError(output.frame)
-      const back = error && this.#run(host, { inPort: output.port, inName: 'hf-icmp' }, error, new HopList(), maxTunnels)
-      hop.action = back?.type === 'delivered' ? 'refused' : 'dropped'
-      hop.out = 'hf-icmp'
-      return { type: 'dropped', drop: this.#explainDrop(host, steps, what) }
-    }
-    if (output.port === switchPorts.vxlan || output.port === switchPorts.gre) {
-      const tunnel = output.port === switchPorts.vxlan ? 'vxlan' : 'gre'
-      hop.out = tunnel
-      const target = this.#hostAt(output.tunnel.dst)
-      if (target === null || tunnels >= maxTunnels) return { type: 'dropped', drop: this.#drop('host-down', host, tunnel, null, what) }
-      const vni = Number(output.tunnel.id)
-      const stopped = passUnderlay(this.#world, { from: host, to: target, tunnel, vni, frameBytes: output.frame.length }, hops)
-      if (stopped) return { type: 'dropped', drop: this.#drop(stopped.reason, stopped.host, stopped.device, stopped.object, what) }
-      const end = this.#world.index.input.hosts
-      const arrival = { id: vni, src: end.get(host)?.ip ?? '0.0.0.0', dst: end.get(target)?.ip ?? '0.0.0.0' }
-      return this.#run(target, { inPort: output.port, inName: tunnel, tunnel: arrival }, output.frame, hops, tunnels + 1)
-    }
-    const port = this.#world.index.portsOnHost.get(host)?.find(({ number }) => number === output.port)
-    hop.out = port?.name ?? String(output.port)
-    if (!port) return { type: 'dropped', drop: this.#drop('port-down', host, String(output.port), null, what) }
-    if (this.#world.hosts.get(host)?.portsDown.has(port.name)) {
-      return { type: 'dropped', drop: this.#drop('port-down', host, port.name, `port/${port.name}`, what) }
-    }
-    return { type: 'delivered', to: { port, network: this.#world.index.networks.get(port.network)! }, frame: output.frame }
-  }
-
-  #conntrackOf(host: string): StatefulConntrack {
-    const known = this.#connections.get(host)
-    if (known) return known
-    const made = new StatefulConntrack()
-    this.#connections.set(host, made)
-    return made
-  }
-
-  #hostAt(ip: string | undefined): string | null {
-    for (const [name, end] of this.#world.index.input.hosts) if (end.ip === ip) return name
-    return null
-  }
-
-  #portName(host: string, number: number): string {
-    return this.#world.index.portsOnHost.get(host)?.find((port) => port.number === number)?.name ?? String(number)
-  }
-
-  /** The last flow that it hit says why; where no flow was hit, one is missing. */
-  #explainDrop(host: string, steps: readonly Step[], what: string): TraceDrop {
-    const last = steps.at(-1)
-    if (!last?.flow) return this.#drop('flow-missing', host, 'br-int', null, what)
-    const found = this.#world.owners.find(last.flow.cookie)
-    if (!found) return this.#drop('flow-missing', host, 'br-int', null, what)
-    const { kind, name } = found.owner
-    const reason: DropReason = found.reason === 'none' ? 'unknown-destination' : found.reason
-    return this.#drop(reason, host, 'br-int', kind === 'pipeline' ? null : `${kind}/${name}`, what)
+  /** Nobody said whose an address is. */
+  #unanswered({ port, network }: GuestPort, ip: string, packet: string): TraceDrop {
+    const vip = this.#world.index.vipsOf.get(network.name)?.find((one) => one.ip === ip)
+    return this.#drop('arp-unanswered', port.host, 'br-int', vip ? `vip/${vip.name}` : `network/${network.name}`, packet)
   }
 
   #drop(reason: DropReason, host: string, device: string, object: string | null, packet: string): TraceDrop {
-    return { host, device, reason, object, hint: hintOf({ reason, host, device, object, packet }) }
+    return dropOf({ reason, host, device, object, packet })
   }
 
   /** A guest's own system sends an answer. */
@@ -344,41 +241,40 @@ class Simulation {
   }
 
   #received({ port }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
-    const packet = parseFrame(frame)
-    const detail = packet ? describe(packet) : ''
-    hops.add({ kind: 'virtual', host: port.host, device: port.name, in: 'br-int', action: 'received', detail, objects: [`port/${port.name}`] })
+    hops.add(receivedHop(port, frame))
   }
 
   #delivered(): TraceResult {
-    return { verdict: 'delivered', mode: 'simulated', hops: this.#hops.hops, drop: null, limit: null, rttMs: null }
+    return this.#result({ verdict: 'delivered', drop: null, limit: null })
   }
 
   #unknown(limit: string): TraceResult {
-    return { verdict: 'unknown', mode: 'simulated', hops: this.#hops.hops, drop: null, limit, rttMs: null }
+    return this.#result({ verdict: 'unknown', drop: null, limit })
   }
 
   #dropped(drop: TraceDrop): TraceResult {
     const packet = this.frame && parseFrame(this.frame)
     const remedy = packet && remedyOf(this.#world.index.input.network, drop, packet, this.#hops.leg)
-    return {
-      verdict: 'dropped',
-      mode: 'simulated',
-      hops: this.#hops.hops,
-      drop: { ...drop, ...(remedy && { remedy }) },
-      limit: null,
-      rttMs: null,
-    }
+    return this.#result({ verdict: 'dropped', drop: { ...drop, ...(remedy && { remedy }) }, limit: null })
+  }
+
+  #result(outcome: Pick<TraceResult, 'verdict' | 'drop' | 'limit'>): TraceResult {
+    const { hops, copies } = this.#hops
+    return { mode: 'simulated', hops, ...(copies && { copies }), ...outcome, rttMs: null }
   }
 }
 
-const highestRank = 2
+const highestRank = 3
 
 /** How much an ending tells of a packet that was copied: of a question, that it came to whom it is for. */
 function rankOf(ending: Ending): number {
   if (ending.type === 'dropped') return 0
-  if (ending.type === 'answered') return highestRank
-  const packet = parseFrame(ending.frame)
-  return packet && solicitedBy(packet) !== null && !solicitedAnswer(packet, ending.to) ? 1 : highestRank
+  if (ending.type === 'left') return 1
+  const packet = ending.type === 'delivered' ? parseFrame(ending.frame) : null
+  if (ending.type === 'answered' || !packet) return highestRank
+  if (solicitedBy(packet) !== null) return solicitedAnswer(packet, ending.to) ? highestRank : 2
+  // To the MAC of a virtual router that nobody is known to have, all get what is for one of them.
+  return packet.ip && !isMany(packet.dst) && macFor(ending.to, packet.ip.dst) === undefined ? 2 : highestRank
 }
 
 function isMany(mac: string): boolean {

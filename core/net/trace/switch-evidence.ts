@@ -54,10 +54,15 @@ export function switchPassages(world: World, { hops }: TraceResult, frame: Uint8
   const isHostNic = (hop: TraceHop): boolean => hop.kind === 'physical' && world.hosts.has(hop.host)
   return hops.flatMap((hop, index): SwitchPassage[] => {
     if (!isSwitch(hop)) return []
-    const near = hops.slice(0, index).findLast(isHostNic)
+    const nearAt = hops.slice(0, index).findLastIndex(isHostNic)
+    const near = hops[nearAt]
     const far = hops.slice(index).find(isHostNic)?.host ?? hostAt(world, hops.slice(index).findLast(isSwitch)!)
     if (!near || far === undefined) return []
-    const [src, dst] = outerMacs(world, near, far, frame)
+    const [src, dst] = outerMacs(
+      world,
+      { near, before: hops[nearAt - 1], far, beyond: hops.slice(index).find((after) => after.host === far && !isHostNic(after)) },
+      frame,
+    )
     const end = (host: string, port: string | null): SwitchLink | null =>
       port === null ? null : { port, link: `link/${host}/${world.hosts.get(host)?.nic?.name ?? 'tenant'}--${hop.host}/${port}` }
     return [{ n: hop.n, switch: hop.host, hosts: [near.host, far], in: end(near.host, hop.in), out: end(far, hop.out), src, dst }]
@@ -74,14 +79,25 @@ function hostAt({ hosts }: World, { host, out }: TraceHop): string | undefined {
   return undefined
 }
 
-/** A tunnel ends at MACs of its own; what a host itself sends has those of the frame. */
-function outerMacs(world: World, near: TraceHop, far: string, frame: Uint8Array): [string, string] {
+/** A wire, with the hops on the hosts before and behind it. */
+interface Wire {
+  near: TraceHop
+  before: TraceHop | undefined
+  far: string
+  beyond: TraceHop | undefined
+}
+
+/** Tunnels and replicators have MACs of their own; what a host itself sends has those of the frame. */
+function outerMacs({ index }: World, { near, before, far, beyond }: Wire, frame: Uint8Array): [string, string] {
   if (near.in === 'host') {
     const [dst, src] = [macAt(frame, 0), macAt(frame, 6)]
     return near.leg === 'forward' ? [src, dst] : [dst, src]
   }
-  const macOf = (host: string): string => world.index.input.hosts.get(host)?.mac ?? ''
-  return [macOf(near.host), macOf(far)]
+  const macOf = (host: string, inside: TraceHop | undefined): string => {
+    const node = inside?.action === 'replicated' ? index.nodes.find((one) => one.host === host)?.replicator : undefined
+    return (node ?? index.ends.get(host))?.mac ?? ''
+  }
+  return [macOf(near.host, before), macOf(far, beyond)]
 }
 
 /** Whether it is worth to ask a switch again, and for what: counters are, only where a packet was lost and nobody knows where. */

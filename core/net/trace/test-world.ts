@@ -13,6 +13,10 @@ export interface Ailments {
   nics?: Record<string, LiveState>
   switches?: Record<string, 'up' | 'down'>
   portsDown?: Record<string, string[]>
+  /** Broadcast nodes that do not replicate. */
+  notReplicating?: string[]
+  /** Where VIPs are, by name: the port, and the MAC that it has announced. */
+  owners?: Record<string, { port: string; mac: string }>
   underlayMtuBytes?: number
   hosts?: number
   /** Pairs of hosts that do not hear each other's heartbeats; all others do, once this is said. */
@@ -68,12 +72,36 @@ export function testWorld(declaration: string | Declaration, ailments: Ailments 
       },
     ]
   })
+  for (const host of ailments.notReplicating ?? []) entities.push(silentNode(host))
+  for (const [name, owner] of Object.entries(ailments.owners ?? {})) entities.push(ownedVip(name, owner))
   const hostStates = new Map(names.map((name) => [name, ailments.states?.[name] ?? ('up' as const)]))
   const { silent } = ailments
   const cells = (name: string) =>
     Object.fromEntries(names.filter((peer) => peer !== name).map((peer) => [peer, silent!(name, peer) ? ('down' as const) : ('up' as const)]))
   const heard = silent ? names.map((name) => ({ name, planes: { tenant: cells(name) } })) : []
   return buildWorld({ network: next, entities, hostStates, heard })
+}
+
+function silentNode(host: string): Entity {
+  const end = { ip: '169.254.5.99', mac: '0a:58:a9:fe:05:63' }
+  const counts = { membershipWrites: 0, answeredArp: 0, answeredBfd: 0, droppedInAll: {}, changedAtMs: 0 }
+  const doc = {
+    host,
+    way: null,
+    problems: [],
+    replicator: end,
+    clusterEnd: end,
+    holdsClusterAddress: false,
+    networks: [],
+    announcements: [],
+    ...counts,
+  }
+  return { kind: 'broadcastNode', id: host, atMs: 0, doc }
+}
+
+function ownedVip(name: string, { port, mac }: { port: string; mac: string }): Entity {
+  const owner = { port, mac, host: 'h1', epoch: 1, sinceMs: 0 }
+  return { kind: 'vipState', id: name, atMs: 0, doc: { name, owner, claimants: [], damped: false, refused: [], history: [] } }
 }
 
 /** A shop of two networks and a router, a VPC with the same addresses, and one that the shop is peered with. */

@@ -6,50 +6,48 @@ import { unknownHost, type World } from './world.ts'
 /** What a tunnel adds to a frame: IPv4 (RFC 791), UDP and VXLAN (RFC 7348 §5), or GRE with a key (RFC 2890). The inner Ethernet header counts too. */
 export const tunnelOverheadBytes: Record<TunnelType, number> = { vxlan: 20 + 8 + 8, gre: 20 + 8 }
 
-export interface TunnelPassage {
-  from: string
-  to: string
-  tunnel: TunnelType
-  vni: number
-  /** Length of the inner frame, Ethernet header included. */
-  frameBytes: number
-}
-
 /** IEEE 802.1Q. */
 const vlanTagBytes = 4
 
 /** What stops a packet on the underlay. */
 export type Stop = { host: string; device: string; reason: DropReason; object: string | null }
 
-/** The way of a tunnel's packet from host to host. Answers what stops it, or null. */
-export function passUnderlay(world: World, { from, to, tunnel, vni, frameBytes }: TunnelPassage, hops: HopList): Stop | null {
-  const [near, far] = [world.hosts.get(from) ?? unknownHost, world.hosts.get(to) ?? unknownHost]
-  const network = world.index.input.network.networks.find((one) => one.vni === vni)
-  const objects = network ? [`network/${network.name}`] : []
+/** One end of a tunnel. */
+interface TunnelEnd {
+  host: string
+  tunnel: TunnelType
+  vni: number
+}
+
+/** A frame enters a tunnel. `to`: the host that it is for; `passedOver`: only for a broadcast node, those that should have it instead. */
+export function encapsulate(
+  world: World,
+  { host, tunnel, vni, to, passedOver }: TunnelEnd & { to: string; passedOver?: string[] },
+  hops: HopList,
+): void {
+  const far = passedOver ? `broadcast node ${to}` : to
+  const instead = passedOver?.length ? `, since ${passedOver.join(' and ')} ${passedOver.length === 1 ? 'does' : 'do'} not answer` : ''
   hops.add({
-    kind: 'virtual',
-    objects,
-    host: from,
-    device: tunnel,
-    in: 'br-int',
-    out: near.nic?.name ?? null,
-    action: 'encapsulated',
-    detail: `${tunnel.toUpperCase()}, VNI ${vni}, to ${to}`,
+    ...{ kind: 'virtual', objects: networkOf(world, vni), host, device: tunnel, in: 'br-int' },
+    ...{ out: world.hosts.get(host)?.nic?.name ?? null, action: 'encapsulated' },
+    detail: `${tunnel.toUpperCase()}, VNI ${vni}, to ${far}${instead}`,
   })
-  const stopped = passWire(world, { from, to, bytes: frameBytes + tunnelOverheadBytes[tunnel], inside: tunnel }, hops)
-  if (stopped) return stopped
-  if (far.switchState === 'down') return { host: to, device: 'br-int', reason: 'switch-down', object: `forwarding/${to}` }
+}
+
+/** A frame leaves a tunnel. Answers what stops it, or null. */
+export function decapsulate(world: World, { host, tunnel, vni }: TunnelEnd, hops: HopList): Stop | null {
+  const { switchState, nic } = world.hosts.get(host) ?? unknownHost
+  if (switchState === 'down') return { host, device: 'br-int', reason: 'switch-down', object: `forwarding/${host}` }
   hops.add({
-    kind: 'virtual',
-    objects,
-    host: to,
-    device: tunnel,
-    in: far.nic?.name ?? 'tenant',
-    out: 'br-int',
-    action: 'decapsulated',
-    detail: `VNI ${vni}`,
+    ...{ kind: 'virtual', objects: networkOf(world, vni), host, device: tunnel, in: nic?.name ?? 'tenant' },
+    ...{ out: 'br-int', action: 'decapsulated', detail: `VNI ${vni}` },
   })
   return null
+}
+
+function networkOf(world: World, vni: number): string[] {
+  const network = world.index.input.network.networks.find((one) => one.vni === vni)
+  return network ? [`network/${network.name}`] : []
 }
 
 /** A packet between two hosts: length of the IP packet, and the device on the inside of both NICs. */

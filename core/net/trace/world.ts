@@ -1,5 +1,4 @@
 import type { LiveState } from '../../model/common.ts'
-import type { StatefulConntrack } from '../openflow/conntrack.ts'
 import type { FlowTables } from '../openflow/tables.ts'
 import type { FlowOwners } from '../compile/cookie.ts'
 import type { NetworkIndex } from '../compile/view.ts'
@@ -23,6 +22,10 @@ export interface HostState {
   portsDown: ReadonlySet<string>
   /** How it hears the other hosts' heartbeats on the plane that carries tunnels. */
   hears: ReadonlyMap<string, LiveState>
+  /** Ports by which its switch watches broadcast nodes in vain, as it says itself; null: by what is known of these. */
+  deadWatches: ReadonlySet<number> | null
+  /** Of a broadcast node: whether it replicates. */
+  replicates: boolean | null
   /** Revision of the virtual network that it has in place. */
   revision: number | null
 }
@@ -38,9 +41,6 @@ export interface World {
   revision: number | null
 }
 
-/** Connections that a trace makes, by host; they begin as nothing is known of any. */
-export type Connections = Map<string, StatefulConntrack>
-
 export const unknownHost: HostState = {
   state: 'unknown',
   nic: null,
@@ -48,5 +48,7 @@ export const unknownHost: HostState = {
   switchState: null,
   portsDown: new Set(),
   hears: new Map(),
+  deadWatches: null,
+  replicates: null,
   revision: null,
 }

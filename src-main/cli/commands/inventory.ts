@@ -94,6 +94,7 @@ const columns: Record<ListKind, string[]> = {
   peerings: ['name', 'routers'],
   acls: ['name', 'network', 'port', 'direction', 'priority', 'match', 'action'],
   ports: ['name', 'network', 'ip', 'ip6', 'mac', 'host'],
+  vips: ['name', 'network', 'ip', 'ports'],
   forwarding: ['host', 'state', 'revision', 'datapath', 'flows', 'ports', 'problems'],
   audit: ['number', 'atMs', 'actor', 'action', 'outcome', 'about'],
 }
@@ -102,7 +103,6 @@ const columns: Record<ListKind, string[]> = {
 export function listingText({ kind, items, ageMs, asOf }: Listing): string {
   const names = columns[kind]
   const rows = items.map((item) => names.map((name) => cell(name, item[name])))
-  const seen = asOf === null ? 'never seen' : `as of ${asOf}, ${age(ageMs)} old`
   return `${
     items.length === 0
       ? `No ${kind}.`
@@ -110,14 +110,19 @@ export function listingText({ kind, items, ageMs, asOf }: Listing): string {
           names.map((name) => name.replace(/(Ms|Bytes)$/, '').toUpperCase()),
           rows,
         )
-  }\n${seen}`
+  }\n${seenText({ asOf, ageMs })}`
+}
+
+/** When what is shown was heard, and how old it is. */
+export function seenText({ asOf, ageMs }: Pick<Listing, 'asOf' | 'ageMs'>): string {
+  return asOf === null ? 'never seen' : `as of ${asOf}, ${age(ageMs)} old`
 }
 
 function cell(name: string, value: unknown): string {
   if (value === undefined || value === null) return ''
   if (name === 'atMs') return new Date(Number(value)).toISOString()
   if (name === 'sizeBytes') return `${(Number(value) / 1e9).toFixed(1)} GB`
-  if (name === 'ports' && Array.isArray(value)) return String(value.length)
+  if (name === 'ports' && Array.isArray(value) && typeof value[0] === 'object') return String(value.length)
   if (Array.isArray(value)) return value.join(' ')
   if (typeof value === 'object') return Object.values(value).join(' ')
   return String(value)

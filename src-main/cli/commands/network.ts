@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { NetworkChangeDoc } from '../../../core/contract/agent/network.ts'
 import { HoldfastError } from '../../../core/errors.ts'
+import type { Services } from '../../services.ts'
 import { flag, option } from '../options.ts'
 import { UsageError } from '../parse.ts'
 import { withServices } from '../services.ts'
@@ -21,20 +22,27 @@ export async function plan(call: Call): Promise<void> {
 /** `apply -f FILE`: 1 when a host does not have it in place in time. */
 export async function apply(call: Call): Promise<number> {
   const declaration = readDeclaration(call)
-  return await withServices(call, async ({ desktop }) => {
-    const waitMs = flag(call, 'no-wait') ? 0 : 30_000
-    const answer = await desktop.network.apply({ declaration, prune: flag(call, 'prune'), waitMs })
-    const lagging = answer.hosts.filter(({ revision }) => revision === null || revision < answer.revision)
-    const lines = [changesText(answer.changes)]
-    if (waitMs === 0) lines.push(`Revision ${answer.revision}; hosts were not waited for.`)
-    else if (lagging.length === 0)
-      lines.push(`Revision ${answer.revision} is in place on ${answer.hosts.map(({ host }) => host).join(', ') || 'every host'}.`)
-    for (const { host, revision, problems } of waitMs === 0 ? [] : lagging) {
-      lines.push(`${host} lags: it has ${revision === null ? 'none' : `revision ${revision}`}, not ${answer.revision}. ${problems.join('. ')}`.trim())
-    }
-    call.out.answer(answer, () => lines.join('\n'))
-    return waitMs > 0 && lagging.length > 0 ? 1 : 0
-  })
+  return await withServices(call, ({ desktop }) => applyDeclaration(call, desktop, { declaration, prune: flag(call, 'prune') }))
+}
+
+/** Applies a declaration, waits unless told not to, and says what became of it: 1 when a host does not have it in place in time. */
+export async function applyDeclaration(
+  call: Call,
+  desktop: Services['desktop'],
+  input: { declaration: string; prune: boolean; revision?: number },
+): Promise<number> {
+  const waitMs = flag(call, 'no-wait') ? 0 : 30_000
+  const answer = await desktop.network.apply({ ...input, waitMs })
+  const lagging = answer.hosts.filter(({ revision }) => revision === null || revision < answer.revision)
+  const lines = [changesText(answer.changes)]
+  if (waitMs === 0) lines.push(`Revision ${answer.revision}; hosts were not waited for.`)
+  else if (lagging.length === 0)
+    lines.push(`Revision ${answer.revision} is in place on ${answer.hosts.map(({ host }) => host).join(', ') || 'every host'}.`)
+  for (const { host, revision, problems } of waitMs === 0 ? [] : lagging) {
+    lines.push(`${host} lags: it has ${revision === null ? 'none' : `revision ${revision}`}, not ${answer.revision}. ${problems.join('. ')}`.trim())
+  }
+  call.out.answer(answer, () => lines.join('\n'))
+  return waitMs > 0 && lagging.length > 0 ? 1 : 0
 }
 
 /** `export`. */

@@ -9,7 +9,7 @@ import type { Ref } from '../state/place.ts'
 import { virtual } from '../state/virtual.svelte.ts'
 import { exampleDeclaration } from './example.ts'
 import { withoutObject } from './removal.ts'
-import { lineOfItem, partOf, withItem, type DeclaredItem, type DeclaredKind } from './yaml-edit.ts'
+import { itemOf, lineOfItem, partOf, withItem, type DeclaredItem, type DeclaredKind } from './yaml-edit.ts'
 
 /** How long after the last key a plan is asked for, in ms. */
 const quietMs = 300
@@ -18,7 +18,10 @@ const quietMs = 300
 export type Scope = 'whole' | 'part'
 
 /** Kinds that there are forms for. */
-export type FormKind = 'network' | 'port' | 'acl'
+export type FormKind = 'network' | 'port' | 'acl' | 'vip' | 'host'
+
+/** Whether the form is what an object of a kind is changed in, beside its text. */
+export const isEditedInForm = (kind: DeclaredKind): kind is 'acl' | 'vip' | 'host' => kind === 'acl' || kind === 'vip' || kind === 'host'
 
 interface Begun {
   text: string
@@ -69,18 +72,19 @@ class Draft {
     return this.#open(async () => ({ text: await this.#export(), scope: 'whole', prune: false }))
   }
 
-  /** One object as it is. */
-  openObject(kind: DeclaredKind, name: string): Promise<void> {
-    return this.#open(async () => {
-      const whole = await this.#export()
-      return { text: partOf(whole, kind, name) ?? whole, scope: 'part', prune: false }
-    })
+  /** One object as it is, with the form for it open where that is asked for. What was not declared yet is begun. */
+  async openObject(kind: DeclaredKind, name: string, form = false): Promise<void> {
+    await this.#open(async () => ({ text: partOf(await this.#export(), kind, name) ?? '', scope: 'part', prune: false }))
+    if (form && isEditedInForm(kind)) this.form = { kind, name }
   }
 
-  /** One ACL, with the form for it open. */
-  async openRule(name: string): Promise<void> {
-    await this.openObject('acl', name)
-    this.form = { kind: 'acl', name }
+  /** One object with some of its fields changed. */
+  openWith(kind: DeclaredKind, name: string, fields: Record<string, unknown>): Promise<void> {
+    return this.#open(async () => {
+      const whole = await this.#export()
+      const item = itemOf(whole, kind, name) ?? { name }
+      return { text: withItem('', kind, { ...item, ...fields }) ?? whole, scope: 'part', prune: false }
+    })
   }
 
   /** A form for a new object, on the draft that is there or, where there is none, on one that holds nothing else. */

@@ -12,6 +12,8 @@ const namesOf = (changes: readonly Change[], m: Messages): string => {
 
 /** Fields of an object that only tell what it was given or how it is watched: changing them touches no connection. */
 const harmless = new Set(['log', 'number'])
+/** What changes only how broadcast goes. */
+const broadcastOnly = new Set(['broadcast'])
 
 /** What a plan interrupts, as sentences; never empty. */
 export function effectsOf(changes: readonly Change[], m: Messages): string[] {
@@ -31,14 +33,22 @@ export function effectsOf(changes: readonly Change[], m: Messages): string[] {
     ({ kind, change, fields }) =>
       // A network that is deleted has no traffic of its own left: its ports are named.
       ((kind === 'router' || kind === 'peering') && change === 'delete') ||
-      (['network', 'router', 'peering'].includes(kind) && change === 'change' && fields.some(({ field }) => !harmless.has(field))),
+      (['network', 'router', 'peering'].includes(kind) &&
+        change === 'change' &&
+        fields.some(({ field }) => !harmless.has(field) && !broadcastOnly.has(field))),
   )
+  const broadcast = changed('network', (field) => broadcastOnly.has(field))
+  const nodes = changes.filter(({ kind }) => kind === 'host')
+  const vips = [...changed('vip', (field) => ['ip', 'ports', 'network'].includes(field)), ...deleted('vip')]
   const sentences = [
     ...say(deleted('port'), m.declaration.effect.portsDeleted),
     ...say(moved, m.declaration.effect.portsMoved),
     ...say(altered, m.declaration.effect.portsChanged),
     ...say(rules, m.declaration.effect.rules),
     ...say(routing, m.declaration.effect.routing),
+    ...say(broadcast, m.declaration.effect.broadcast),
+    ...say(nodes, m.declaration.effect.nodes),
+    ...say(vips, m.declaration.effect.vips),
   ]
   return sentences.length > 0 ? sentences : [m.declaration.effect.none]
 }

@@ -9,9 +9,18 @@ import { flowText, withItem } from './yaml-edit.ts'
 describe('forms become objects', () => {
   test('of a network, without what is blank', () => {
     expect(
-      networkItem({ name: ' web ', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1', subnet6: '', gateway6: '', router: 'shop' }),
+      networkItem({
+        name: ' web ',
+        vpc: 'shop',
+        subnet: '10.20.1.0/24',
+        gateway: '10.20.1.1',
+        subnet6: '',
+        gateway6: '',
+        router: 'shop',
+        broadcast: 'cluster',
+      }),
     ).toEqual({
-      ...{ name: 'web', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1' },
+      ...{ name: 'web', vpc: 'shop', subnet: '10.20.1.0/24', gateway: '10.20.1.1', broadcast: 'cluster' },
     })
   })
 
@@ -20,6 +29,8 @@ describe('forms become objects', () => {
     expect(portItem({ ...form, attach: 'netns' }).attach).toEqual({ kind: 'netns' })
     expect(portItem({ ...form, attach: 'vm' }).attach).toEqual({ kind: 'vm', vm: 'shop' })
     expect(portItem({ ...form, attach: 'vlan' }).attach).toEqual({ kind: 'vlan', nic: 'tenant', vlan: 300 })
+    expect(portItem({ ...form, attach: 'vlan', host: '' })).not.toHaveProperty('host')
+    expect(portItem({ ...form, attach: 'remote' }).attach).toEqual({ kind: 'remote' })
   })
 
   test('of an ACL, and back', () => {

@@ -1,4 +1,4 @@
-import type { Network } from '../../../core/model/network.ts'
+import { defaultBroadcastMode, type BroadcastMode, type Network } from '../../../core/model/network.ts'
 import { formatIp, parseCidr } from '../../../core/net/address.ts'
 import type { DeclaredItem } from './yaml-edit.ts'
 
@@ -16,6 +16,7 @@ export interface NetworkForm {
   gateway6: string
   /** Router to attach it to; blank: none. */
   router: string
+  broadcast: BroadcastMode
 }
 
 export interface PortForm {
@@ -23,8 +24,9 @@ export interface PortForm {
   network: string
   ip: string
   ip6: string
+  /** Blank, of a port in a VLAN: a gateway is chosen. */
   host: string
-  attach: 'netns' | 'vm' | 'vlan'
+  attach: 'netns' | 'vm' | 'vlan' | 'remote'
   vm: string
   nic: string
   vlan: string
@@ -47,18 +49,22 @@ export interface AclForm {
 }
 
 /** Keys in the order given, without those that are blank. */
-const filled = (fields: Record<string, unknown>): Record<string, unknown> =>
+export const filled = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '' && value !== undefined))
 
 /** A number where it is one, otherwise what was typed, for the planner to refuse. */
-const numeric = (text: string): number | string => (/^\d+$/.test(text.trim()) ? Number(text) : text.trim())
+export const numeric = (text: string): number | string => (/^\d+$/.test(text.trim()) ? Number(text) : text.trim())
 
-export const networkItem = ({ name, vpc, subnet, gateway, subnet6, gateway6 }: NetworkForm): DeclaredItem =>
-  filled({ ...trimmed({ name, vpc, subnet, gateway, subnet6, gateway6 }) }) as DeclaredItem
+export const networkItem = ({ name, vpc, subnet, gateway, subnet6, gateway6, broadcast }: NetworkForm): DeclaredItem =>
+  filled({
+    ...trimmed({ name, vpc, subnet, gateway, subnet6, gateway6 }),
+    broadcast: broadcast === defaultBroadcastMode ? undefined : broadcast,
+  }) as DeclaredItem
 
 export function portItem(form: PortForm): DeclaredItem {
   const { name, network, ip, ip6, host, vm, nic, vlan } = trimmed({ ...form })
-  const attach = form.attach === 'netns' ? { kind: 'netns' } : form.attach === 'vm' ? { kind: 'vm', vm } : { kind: 'vlan', nic, vlan: numeric(vlan!) }
+  const details = { netns: {}, vm: { vm }, vlan: { nic, vlan: numeric(vlan!) }, remote: {} }[form.attach]
+  const attach = { kind: form.attach, ...details }
   return filled({ name, network, ip, ip6, host, attach }) as DeclaredItem
 }
 
@@ -72,7 +78,7 @@ export function aclItem(form: AclForm): DeclaredItem {
   } as DeclaredItem
 }
 
-function trimmed<T extends Record<string, unknown>>(fields: T): { [K in keyof T]: T[K] extends string ? string : T[K] } {
+export function trimmed<T extends Record<string, unknown>>(fields: T): { [K in keyof T]: T[K] extends string ? string : T[K] } {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? value.trim() : value])) as never
 }
 

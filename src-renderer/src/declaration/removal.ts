@@ -14,15 +14,30 @@ function dependents(view: NetworkView, { kind, name }: Object): Object[] {
     case 'router':
       return [self, ...of('peering', view.peeringsOf(name))]
     case 'network':
-      return [self, ...of('acl', view.aclsOf({ network: name })), ...of('port', view.portsOf(name))]
+      return [self, ...of('acl', view.aclsOf({ network: name })), ...of('vip', view.vipsOf(name)), ...of('port', view.portsOf(name))]
     case 'port':
-      return [self, ...of('acl', view.aclsOf({ port: name }))]
+      return [
+        self,
+        ...of('acl', view.aclsOf({ port: name })),
+        ...of(
+          'vip',
+          view.vipsFor(name).filter(({ ports }) => ports.length === 1),
+        ),
+      ]
+    case 'host':
+      return [
+        self,
+        ...of(
+          'port',
+          view.portsOn(name).filter(({ attach }) => attach.kind === 'remote'),
+        ),
+      ]
     default:
       return [self]
   }
 }
 
-/** A declaration of the whole network without an object and what cannot be without it: its ports, their rules, and the router's mention of it. */
+/** A declaration of the whole network without an object and what cannot be without it: its ports, their rules, and the mentions of it by a router or a VIP. */
 export function withoutObject(text: string, view: NetworkView, ref: Ref): string {
   if (!isDeclaredKind(ref.kind)) return text
   const gone = dependents(view, { kind: ref.kind, name: ref.id })
@@ -31,6 +46,16 @@ export function withoutObject(text: string, view: NetworkView, ref: Ref): string
     const router = kind === 'network' ? view.routerOf(name)?.name : undefined
     const item = router === undefined ? null : itemOf(left, 'router', router)
     if (item) left = withItem(left, 'router', { ...item, networks: (item.networks as string[]).filter((other) => other !== name) }) ?? left
+    for (const vip of kind === 'port' ? view.vipsFor(name) : []) left = withoutMember(left, vip.name, name)
   }
   return left
+}
+
+/** A declaration in which a port may no longer have a VIP. */
+function withoutMember(text: string, vip: string, port: string): string {
+  const item = itemOf(text, 'vip', vip)
+  if (!item) return text
+  const { [port]: _gone, ...priorities } = (item.priorities ?? {}) as Record<string, number>
+  const ports = (item.ports as string[]).filter((other) => other !== port)
+  return withItem(text, 'vip', { ...item, ports, ...(item.priorities !== undefined && { priorities }) }) ?? text
 }

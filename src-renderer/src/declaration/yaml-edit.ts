@@ -6,7 +6,16 @@ import { Document, isMap, isScalar, isSeq, parseDocument, type ParsedNode, type 
  */
 
 /** Lists of a declaration, by the kind of object in them. */
-export const listOf = { vpc: 'vpcs', network: 'networks', router: 'routers', peering: 'peerings', acl: 'acls', port: 'ports' } as const
+export const listOf = {
+  vpc: 'vpcs',
+  network: 'networks',
+  router: 'routers',
+  peering: 'peerings',
+  acl: 'acls',
+  port: 'ports',
+  host: 'hosts',
+  vip: 'vips',
+} as const
 export type DeclaredKind = keyof typeof listOf
 export const isDeclaredKind = (kind: string): kind is DeclaredKind => Object.hasOwn(listOf, kind)
 

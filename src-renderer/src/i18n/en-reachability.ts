@@ -48,6 +48,7 @@ export const enReachability = {
       'acl': 'an ACL',
       'no-route': 'no route',
       'port-security': 'port security',
+      'vip-claim': 'VIP of others',
       'unknown-destination': 'unknown address',
       'arp-unanswered': 'nobody answers',
       'ttl': 'TTL',

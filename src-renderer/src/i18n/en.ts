@@ -1,4 +1,5 @@
 import type { Event } from '../../../core/model/event.ts'
+import { enBroadcast } from './en-broadcast.ts'
 import { enCapture } from './en-capture.ts'
 import { enNetwork } from './en-network.ts'
 import { enReachability } from './en-reachability.ts'
@@ -8,6 +9,7 @@ const plural = (n: number, one: string, many: string): string => `${n} ${n === 1
 
 export const en = {
   ...enNetwork,
+  ...enBroadcast,
   ...enCapture,
   ...enReachability,
   ago: (length: string) => `${length} ago`,
@@ -56,6 +58,8 @@ export const en = {
     peering: 'Peering',
     acl: 'ACL',
     port: 'Port',
+    vip: 'VIP',
+    networkHost: 'Host without an agent',
     forwarding: 'Forwarding',
     hop: 'Hop',
     pair: 'Pair of ports',

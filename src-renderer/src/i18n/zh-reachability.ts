@@ -49,6 +49,7 @@ export const zhReachability: Pick<Messages, 'reach'> = {
       'acl': 'ACL 规则',
       'no-route': '没有路由',
       'port-security': '源地址不符',
+      'vip-claim': '无权持有该浮动地址',
       'unknown-destination': '地址未知',
       'arp-unanswered': '无人应答',
       'ttl': 'TTL 耗尽',

@@ -1,4 +1,5 @@
 import type { Messages } from './i18n.svelte.ts'
+import { zhBroadcast } from './zh-broadcast.ts'
 import { zhCapture } from './zh-capture.ts'
 import { zhNetwork } from './zh-network.ts'
 import { zhReachability } from './zh-reachability.ts'
@@ -21,6 +22,7 @@ const part = (about: string[]): string => about[0]?.split('/')[2] ?? ''
 /** 简体中文。用本行业自己的词：主机、网口、网络平面、多数派、主控。 */
 export const zh: Messages = {
   ...zhNetwork,
+  ...zhBroadcast,
   ...zhCapture,
   ...zhReachability,
   ago: (length) => `${length}前`,
@@ -69,6 +71,8 @@ export const zh: Messages = {
     peering: '对等连接',
     acl: 'ACL 规则',
     port: '端口',
+    vip: '浮动地址 VIP',
+    networkHost: '无代理的主机',
     forwarding: '转发',
     hop: '跳',
     pair: '一对端口',

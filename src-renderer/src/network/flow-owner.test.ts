@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { cookieOf } from '../../../core/net/compile/cookie.ts'
 import { flowOwnerOf } from './flow-owner.ts'
 
-const nothing = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [] }
+const nothing = { vpcs: [], networks: [], routers: [], peerings: [], acls: [], ports: [], vips: [] }
 const named = (...names: string[]): never[] => names.map((name) => ({ name })) as unknown as never[]
 
 test('a cookie leads back to its object, whatever its flow is for', () => {

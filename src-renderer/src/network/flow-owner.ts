@@ -1,7 +1,7 @@
 import { hash48, parseCookie, type FlowOwner, type OwnerKind } from '../../../core/net/compile/cookie.ts'
 import type { NetworkView } from './view.ts'
 
-type Named = Pick<NetworkView, 'vpcs' | 'networks' | 'routers' | 'peerings' | 'acls' | 'ports'>
+type Named = Pick<NetworkView, 'vpcs' | 'networks' | 'routers' | 'peerings' | 'acls' | 'ports' | 'vips'>
 
 /** The object that a flow was made from, by its cookie; null for a flow that nothing in this network was made into. */
 export function flowOwnerOf(cookie: string, view: Named): FlowOwner | null {

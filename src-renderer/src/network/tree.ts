@@ -1,8 +1,8 @@
-import type { Acl, Network, Peering, Port, Router, Vpc } from '../../../core/model/network.ts'
+import type { Acl, Network, Peering, Port, Router, Vip, Vpc } from '../../../core/model/network.ts'
 import type { NetworkView } from './view.ts'
 
 /*
- * The virtual network as a tree: VPCs hold their routers, peerings and networks; networks hold their ACLs and ports; a port holds the ACLs
+ * The virtual network as a tree: VPCs hold their routers, peerings and networks; networks hold their ACLs, VIPs and ports; a port holds the ACLs
  * of its own.
  */
 
@@ -13,6 +13,7 @@ export type TreeNode =
   | { kind: 'network'; doc: Network }
   | { kind: 'acl'; doc: Acl }
   | { kind: 'port'; doc: Port }
+  | { kind: 'vip'; doc: Vip }
 
 export type TreeRow = TreeNode & {
   /** `kind/name`; a peering is listed under both its VPCs, so theirs is in front. */
@@ -48,6 +49,7 @@ function branchesOf(view: NetworkView): Branch[] {
           key: `network/${network.name}`,
           children: [
             ...aclsOf({ network: network.name }),
+            ...view.vipsOf(network.name).map((doc) => leaf({ kind: 'vip', doc })),
             ...view.portsOf(network.name).map((port): Branch => ({
               node: { kind: 'port', doc: port },
               key: `port/${port.name}`,
@@ -108,8 +110,9 @@ export function ancestorsOf(view: NetworkView, { kind, id }: { kind: string; id:
       if (acl?.port !== undefined) return [...ancestorsOf(view, { kind: 'port', id: acl.port }), `port/${acl.port}`]
       return acl?.network === undefined ? [] : [...ancestorsOf(view, { kind: 'network', id: acl.network }), `network/${acl.network}`]
     }
-    case 'port': {
-      const network = view.port.get(id)?.network
+    case 'port':
+    case 'vip': {
+      const network = view[kind].get(id)?.network
       return network === undefined ? [] : [...ancestorsOf(view, { kind: 'network', id: network }), `network/${network}`]
     }
     case 'network':

@@ -1,20 +1,26 @@
-import type { Acl, Forwarding, Network, Peering, Port, Router, VirtualNetwork, Vpc } from '../../../core/model/network.ts'
+import type { Acl, Forwarding, Network, NetworkHost, Peering, Port, Router, VirtualNetwork, Vip, Vpc } from '../../../core/model/network.ts'
 import type { SummaryState } from '../../../core/status/summary.ts'
 import { byName } from '../format.ts'
 
 /** The virtual network with what belongs together at hand. All lists are in natural order. */
-export interface NetworkView extends Pick<VirtualNetwork, 'vpcs' | 'networks' | 'routers' | 'peerings' | 'acls' | 'ports'> {
+export interface NetworkView extends Pick<VirtualNetwork, 'vpcs' | 'networks' | 'routers' | 'peerings' | 'acls' | 'ports' | 'hosts' | 'vips'> {
   /** Revision that these documents are of; null before anything was reported. */
   revision: number | null
   network: ReadonlyMap<string, Network>
   router: ReadonlyMap<string, Router>
   acl: ReadonlyMap<string, Acl>
   port: ReadonlyMap<string, Port>
+  /** What is declared of hosts. */
+  host: ReadonlyMap<string, NetworkHost>
+  vip: ReadonlyMap<string, Vip>
   networksOf(vpc: string): readonly Network[]
   routersOf(vpc: string): readonly Router[]
   peeringsOf(router: string): readonly Peering[]
   portsOf(network: string): readonly Port[]
   portsOn(host: string): readonly Port[]
+  vipsOf(network: string): readonly Vip[]
+  /** VIPs that a port may have. */
+  vipsFor(port: string): readonly Vip[]
   aclsOf(target: { network: string } | { port: string }): readonly Acl[]
   /** The router that a network is attached to. */
   routerOf(network: string): Router | undefined
@@ -28,6 +34,8 @@ export interface NetworkDocs {
   peerings: Peering[]
   acls: Acl[]
   ports: Port[]
+  hosts: NetworkHost[]
+  vips: Vip[]
 }
 
 const sorted = <T extends { name: string }>(docs: readonly T[]): T[] => docs.toSorted((a, b) => byName(a.name, b.name))
@@ -40,6 +48,8 @@ export function viewOf(docs: NetworkDocs): NetworkView {
     docs.acls.toSorted((a, b) => b.priority - a.priority || byName(a.name, b.name)),
     sorted(docs.ports),
   ]
+  const [hosts, vips] = [sorted(docs.hosts), sorted(docs.vips)]
+  const vipsOf = Map.groupBy(vips, ({ network }) => network)
   const networksOf = Map.groupBy(networks, ({ vpc }) => vpc)
   const routersOf = Map.groupBy(routers, ({ vpc }) => vpc)
   const portsOf = Map.groupBy(ports, ({ network }) => network)
@@ -47,16 +57,20 @@ export function viewOf(docs: NetworkDocs): NetworkView {
   const aclsOf = Map.groupBy(acls, ({ network, port }) => (network !== undefined ? `network/${network}` : `port/${port}`))
   const routerOf = new Map(routers.flatMap((router) => router.networks.map((network) => [network, router] as const)))
   return {
-    ...{ revision: docs.revision, vpcs, networks, routers, peerings, acls, ports },
+    ...{ revision: docs.revision, vpcs, networks, routers, peerings, acls, ports, hosts, vips },
     network: named(networks),
     router: named(routers),
     acl: named(acls),
     port: named(ports),
+    host: named(hosts),
+    vip: named(vips),
     networksOf: (vpc) => networksOf.get(vpc) ?? [],
     routersOf: (vpc) => routersOf.get(vpc) ?? [],
     peeringsOf: (router) => peerings.filter((peering) => peering.routers.includes(router)),
     portsOf: (network) => portsOf.get(network) ?? [],
     portsOn: (host) => portsOn.get(host) ?? [],
+    vipsOf: (network) => vipsOf.get(network) ?? [],
+    vipsFor: (port) => vips.filter(({ ports }) => ports.includes(port)),
     aclsOf: (target) => aclsOf.get('network' in target ? `network/${target.network}` : `port/${target.port}`) ?? [],
     routerOf: (network) => routerOf.get(network),
   }
@@ -74,7 +88,7 @@ export function overlayReporter(
 }
 
 /** Why a host, or a port on it, is in the state that it is in. */
-export type PlacementWhy = 'placed' | 'host-down' | 'host-unknown' | 'not-reported' | 'switch-down' | 'port-down' | 'late' | 'degraded'
+export type PlacementWhy = 'placed' | 'host-down' | 'host-unknown' | 'not-reported' | 'switch-down' | 'port-down' | 'late' | 'degraded' | 'no-agent'
 
 export interface Placement {
   state: SummaryState
@@ -96,6 +110,9 @@ export function placementOf(input: {
   if (revision !== null && (forwarding.revision ?? -1) < revision) return { state: 'degraded', why: 'late' }
   return forwarding.state === 'degraded' ? { state: 'degraded', why: 'degraded' } : { state: 'up', why: 'placed' }
 }
+
+/** Of a host without our agent nobody reports anything. */
+export const withoutAgent: Placement = { state: 'unknown', why: 'no-agent' }
 
 /** How a port fares: as its host does, unless its own device is gone. */
 export function portPlacement(onHost: Placement, port: string, forwarding: Pick<Forwarding, 'portsDown'> | undefined): Placement {

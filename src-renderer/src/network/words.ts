@@ -1,4 +1,4 @@
-import type { Acl, AclMatch, Attachment } from '../../../core/model/network.ts'
+import type { Acl, AclMatch, Attachment, HealthCheck } from '../../../core/model/network.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
 import type { TreeNode } from './tree.ts'
 
@@ -29,7 +29,16 @@ export function attachmentText(attach: Attachment, m: Messages): string {
       return m.net.vm(attach.vm)
     case 'vlan':
       return m.net.vlan(attach.vlan, attach.nic)
+    case 'remote':
+      return m.net.remote
   }
+}
+
+/** How the members of a VIP are asked: `TCP 3306`. */
+export function healthCheckText(check: HealthCheck, m: Messages): string {
+  const { tcp, http, port = 80, command = [] } = check as { tcp?: number; http?: string; port?: number; command?: string[] }
+  if (tcp !== undefined) return m.vip.check.tcp(tcp)
+  return http === undefined ? m.vip.check.command(command.join(' ')) : m.vip.check.http(http, port)
 }
 
 /** What a node of the tree is found by, in lower case. */
@@ -48,6 +57,9 @@ export function searchText(node: TreeNode): string {
       break
     case 'acl':
       words.push(node.doc.action, node.doc.direction, ...Object.values(node.doc.match).flat())
+      break
+    case 'vip':
+      words.push(node.doc.ip, ...node.doc.ports)
       break
     case 'port':
       words.push(node.doc.ip, node.doc.ip6, node.doc.mac, node.doc.host, ...Object.values(node.doc.attach))

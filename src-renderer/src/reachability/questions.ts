@@ -18,7 +18,7 @@ const most = 4
  */
 export function questionsOf(
   changes: readonly Change[],
-  view: Pick<NetworkView, 'networksOf' | 'portsOf' | 'network' | 'router' | 'peerings' | 'acl' | 'port' | 'vpcs'>,
+  view: Pick<NetworkView, 'networksOf' | 'portsOf' | 'network' | 'router' | 'peerings' | 'acl' | 'port' | 'vip' | 'vpcs'>,
   itemOf: (kind: DeclaredKind, name: string) => DeclaredItem | null,
 ): ReachQuestion[] {
   const vpcsOf = (kind: DeclaredKind, name: string): string[] => {
@@ -33,6 +33,11 @@ export function questionsOf(
         return ofNetwork(name)
       case 'port':
         return ofPort(name)
+      case 'vip':
+        return ofNetwork(view.vip.get(name)?.network ?? text('network'))
+      // Its roles change the way of packets, not where they get to.
+      case 'host':
+        return []
       case 'router':
         return [view.router.get(name)?.vpc ?? text('vpc')]
       case 'peering':

@@ -84,7 +84,10 @@ export function homeOf(context: string, ref: Ref): Place {
     case 'peering':
     case 'acl':
     case 'port':
+    case 'vip':
       return { context, screen: 'networks', select: ref }
+    case 'networkHost':
+      return { context, screen: 'topology', select: ref }
     case 'overlay':
       return { context, screen: 'networks' }
     case 'hop':

@@ -1,4 +1,5 @@
 import { untrack } from 'svelte'
+import type { VipDoc } from '../../../core/contract/desktop/broadcast.ts'
 import type { Nic } from '../../../core/model/index.ts'
 import type { Topology } from '../../../core/topology/topology.ts'
 import type { Layer } from '../topology/layers.ts'
@@ -10,10 +11,14 @@ import { app } from './app.svelte.ts'
 import { navigation } from './navigation.svelte.ts'
 import { settings } from './settings.svelte.ts'
 import { traces } from './traces.svelte.ts'
+import type { VipPlace } from '../topology/vips.ts'
 import { virtual } from './virtual.svelte.ts'
 
 /** With no more ports than this, the virtual network shows them all unless a band was collapsed by hand. */
 const fewPorts = 60
+
+/** How long the move of a VIP is drawn, in ms. */
+const newsMs = 30_000
 
 /** What the picture of the topology shows, wherever it is: its layer, what is expanded in it, and where everything lies. */
 class TopologyState {
@@ -23,7 +28,11 @@ class TopologyState {
 
   layer: Layer = $derived(settings.layout.topologyLayer)
   // Status and links are worked out anew each second: what is drawn is not, unless they say something else.
-  #hostsKey = $derived(app.status.hosts.map(({ name }) => name).join())
+  #hostsKey = $derived(
+    [...app.status.hosts, ...virtual.view.hosts.filter(({ name, tunnelEnd }) => tunnelEnd && virtual.view.portsOn(name).length > 0)]
+      .map(({ name }) => name)
+      .join(),
+  )
   #hosts = $derived(this.#hostsKey === '' ? [] : this.#hostsKey.split(','))
   #topologyKey = $derived(JSON.stringify(app.topology, (key, value: unknown) => (key === 'seenAtMs' ? undefined : value)))
   #topology: Topology = $derived(this.#topologyKey ? untrack(() => app.topology) : app.topology)
@@ -43,10 +52,19 @@ class TopologyState {
   #pinned = $derived(
     new Set([
       ...(navigation.selection?.kind === 'port' ? [navigation.selection.id] : []),
+      ...(navigation.selection?.kind === 'vip' ? [virtual.vips.get(navigation.selection.id)?.owner?.port ?? ''] : []),
       ...(traces.drawn?.hops.flatMap(({ device }) => (virtual.view.port.has(device) ? [device] : [])) ?? []),
       ...(traces.drawn && traces.asked && virtual.view.port.has(traces.asked.form.to) ? [traces.asked.form.to] : []),
     ]),
   )
+  /** VIPs and where they are. Each second has the same, unless one moved. */
+  #vipsKey = $derived(JSON.stringify([...virtual.vips.values()].map((vip) => this.#placeOf(vip))))
+  #vips: VipPlace[] = $derived(JSON.parse(this.#vipsKey))
+  /** Ports that have a VIP, on hosts where no other port is shown for itself. */
+  #owners = $derived.by(() => {
+    const busy = new Set([...this.#pinned].map((port) => virtual.view.port.get(port)?.host))
+    return this.#vips.flatMap(({ owner }) => (owner && !busy.has(owner.host) ? [owner.port] : []))
+  })
   /** Slots of the bands, as they were given once. */
   #slots = $derived(
     new Map(virtual.view.networks.flatMap(({ name }) => (this.stored?.[`lane/${name}`] ? [[name, this.stored[`lane/${name}`]!.y] as const] : []))),
@@ -63,14 +81,15 @@ class TopologyState {
       members: this.#members,
       expandedHosts: this.expandedHosts,
       expandedLanes: this.expandedLanes,
-      pinned: this.#pinned,
+      pinned: new Set([...this.#pinned, ...this.#owners]),
       slots: this.#slots,
+      vips: this.#vips,
     },
   )
   /** All of it. */
   scene: Scene | null = $derived(this.#input && sceneOf(this.#input))
   /** What the trace on the screen passes. */
-  focus: Scene | null = $derived(this.#input && traces.drawn && sceneOf(focusOn(traces.drawn.hops, this.#input)))
+  focus: Scene | null = $derived(this.#input && traces.drawn && sceneOf(focusOn(traces.drawn.hops, { ...this.#input, pinned: this.#pinned })))
 
   /** Reads the places on each connection. The body of an effect. */
   follow(): () => void {
@@ -91,8 +110,8 @@ class TopologyState {
   /** A host or switch was put somewhere by hand. */
   move(id: string, { x, y }: Point): void {
     const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)]
-    const box = kind === 'host' ? this.scene?.layout?.hosts.get(name) : this.scene?.layout?.switches.get(name)
-    this.#keep({ [kind === 'host' ? id : switchKey(name, this.#below)]: { x, y: y - (box?.dy ?? 0) } })
+    const box = kind !== 'switch' ? this.scene?.layout?.hosts.get(name) : this.scene?.layout?.switches.get(name)
+    this.#keep({ [kind !== 'switch' ? `host/${name}` : switchKey(name, this.#below)]: { x, y: y - (box?.dy ?? 0) } })
   }
 
   /** Everything back to where the layout would put it. */
@@ -107,14 +126,24 @@ class TopologyState {
 
   toggle(id: string): void {
     const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)]
-    const open = kind === 'host' ? this.expandedHosts.has(name) : this.expandedLanes.has(name)
-    this.#toggled = new Map([...this.#toggled, [id, !open]])
+    const open = kind === 'network' ? this.expandedLanes.has(name) : this.expandedHosts.has(name)
+    this.#toggled = new Map([...this.#toggled, [kind === 'network' ? id : `host/${name}`, !open]])
   }
 
   /** All that the shown layer can expand, or nothing of it. */
   expandAll(open: boolean): void {
     const ids = [...this.#hosts.map((name) => `host/${name}`), ...virtual.view.networks.map(({ name }) => `network/${name}`)]
     this.#toggled = new Map(ids.map((id) => [id, open]))
+  }
+
+  /** A VIP as the picture has it; its last move for as long as it is news. */
+  #placeOf({ name, network, owner, history }: VipDoc): VipPlace {
+    const last = history.at(-1)
+    const from = last?.from && app.nowMs - Date.parse(last.at) < newsMs ? virtual.view.port.get(last.from) : undefined
+    return {
+      ...{ name, network, owner: owner && { port: owner.port, host: owner.host } },
+      moved: from ? { from: { port: from.name, host: from.host }, outageMs: last!.outageMs } : null,
+    }
   }
 
   get #below(): boolean {

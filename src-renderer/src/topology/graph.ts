@@ -3,11 +3,13 @@ import { linkId, switchState, type Topology } from '../../../core/topology/topol
 import { worst, type SummaryState } from '../../../core/status/summary.ts'
 import type { Status } from '../../../core/contract/desktop/inventory.ts'
 import type { LiveState, Nic } from '../../../core/model/index.ts'
+import type { HostRole } from '../../../core/model/network.ts'
 import { linkSpeed } from '../format.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
 import type { NetworkView } from '../network/view.ts'
 import type { Lanes } from './lanes.ts'
 import type { Layout } from './layout.ts'
+import type { VipBox } from './vips.ts'
 
 /*
  * The layouts as Cytoscape's elements. There are no compound nodes: they made pan and zoom 13 times slower, and a NIC sits on its host's
@@ -23,9 +25,13 @@ export interface GraphInput {
   topology: Topology
   status: Pick<Status, 'hosts' | 'cluster'>
   nics: Nic[]
-  view: Pick<NetworkView, 'network' | 'portsOf' | 'portsOn' | 'peerings'>
+  vips: readonly VipBox[]
+  view: Pick<NetworkView, 'network' | 'portsOf' | 'portsOn' | 'peerings' | 'port' | 'host'>
   /** State of a port of the virtual network. */
   stateOf: (port: string) => SummaryState
+  /** State of a VIP. */
+  vipStateOf: (vip: string) => SummaryState
+  rolesOf: (host: string) => readonly HostRole[]
   /** Networks whose ports are all shown where the virtual network is alone. */
   expandedLanes: ReadonlySet<string>
   /** Whether names of networks stand alone in their band. */
@@ -44,7 +50,7 @@ interface At {
 
 /** What stands before a name in trouble, so that colour is not all that tells. */
 const glyphs: Record<SummaryState, string> = { up: '', degraded: '◐ ', down: '■ ', unknown: '◇ ' }
-const grabbed = new Set(['host', 'switch'])
+const grabbed = new Set(['host', 'switch', 'host foreign'])
 
 class Elements {
   readonly list: ElementDefinition[] = []
@@ -72,10 +78,36 @@ export function elementsOf(input: GraphInput): ElementDefinition[] {
   const elements = new Elements()
   if (input.lanes) addLanes(elements, input, input.lanes)
   if (input.layout) addPhysical(elements, input, input.layout)
+  addVips(elements, input)
   return elements.list
 }
 
-function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, lanes, narrow, m }: GraphInput, layout: Layout): void {
+/** Id of a host on the picture. Hosts without an agent are another kind: they have no page of their own. */
+const hostId = (view: GraphInput['view'], name: string): string => `${view.host.get(name)?.tunnelEnd ? 'networkHost' : 'host'}/${name}`
+
+/** What a chip looks like: a physical server's has sharp corners, one that has a VIP is framed like it. */
+function chipClass({ view, vips }: GraphInput, port: string, state: SummaryState): string {
+  const physical = view.port.get(port)?.attach.kind === 'vlan'
+  const holder = vips.some(({ owner }) => owner === port)
+  return ['chip', physical && 'physical', holder && 'holder', state].filter(Boolean).join(' ')
+}
+
+/** State of a port in its label; of what nobody can tell nothing is said. */
+const chipLabel = (view: GraphInput['view'], port: string, state: SummaryState): string =>
+  view.port.get(port)?.attach.kind === 'remote' ? port : glyphs[state] + port
+
+function addVips(elements: Elements, { vips, vipStateOf, layout, m }: GraphInput): void {
+  for (const vip of vips) {
+    const id = `vip/${vip.name}`
+    const state = vipStateOf(vip.name)
+    elements.box(id, `vip ${state}`, vip, { label: glyphs[state] + vip.name, owner: vip.owner })
+    if (vip.at) elements.edge(`held/${vip.name}`, layout ? 'held' : 'held hanging', id, vip.at)
+    if (vip.from)
+      elements.edge(`moved/${vip.name}`, 'moved', vip.from.at, id, { label: vip.from.outageMs === null ? '' : m.vip.outage(vip.from.outageMs) })
+  }
+}
+
+function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, rolesOf, lanes, narrow, m }: GraphInput, layout: Layout): void {
   const rows = new Set([...layout.hosts.values()].map(({ y, height }) => Math.round((y - height / 2) / 60))).size
   const roomy = layout.hosts.size <= roomyHosts && !narrow
   for (const [name, box] of layout.switches) {
@@ -86,15 +118,19 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
   }
   for (const port of layout.ports) elements.box(`socket/${port.id}`, 'socket', port, { label: port.label, group: `switch/${port.switch}` })
   for (const [name, box] of layout.hosts) {
-    const id = `host/${name}`
+    const id = hostId(view, name)
+    const foreign = id !== `host/${name}`
     const state = status.hosts.find((host) => host.name === name)?.state ?? 'unknown'
-    elements.box(id, 'host', box, { group: id })
+    elements.box(id, foreign ? 'host foreign' : 'host', box, { group: id })
+    const roles = rolesOf(name).map((role) => m.broadcast.role[role])
+    if (roles.length > 0)
+      elements.node(`${id}#roles`, 'note', { x: box.x + box.width / 2 - 12, y: box.y - box.height / 2 + 29 }, { label: roles.join(' · '), group: id })
     elements.label(
       id,
       { x: box.x - box.width / 2 + 14, y: box.y - box.height / 2 + 29 },
       name,
       state,
-      status.cluster.leader === name ? `${m.hostState[state]} · ${m.topology.leader}` : m.hostState[state],
+      foreign ? m.broadcast.noAgent : status.cluster.leader === name ? `${m.hostState[state]} · ${m.topology.leader}` : m.hostState[state],
     )
   }
   for (const box of layout.nics) {
@@ -104,7 +140,9 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
   }
   for (const chip of layout.chips) {
     const state = stateOf(chip.name)
-    elements.box(`port/${chip.name}`, `chip ${state}`, chip, { label: glyphs[state] + chip.name, group: `host/${chip.host}` })
+    elements.box(`port/${chip.name}`, chipClass(input, chip.name, state), chip, {
+      ...{ label: chipLabel(view, chip.name, state), group: hostId(view, chip.host) },
+    })
   }
   for (const count of layout.counts) {
     const state = worst(view.portsOn(count.host).map(({ name }) => stateOf(name)))
@@ -112,7 +150,7 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
       count.hidden === 0 ? `▾ ${m.layer.portsHere(count.all)}` : count.hidden < count.all ? `+${count.hidden}` : `▸ ${m.layer.portsHere(count.all)}`
     elements.box(`count/${count.host}`, `count ${state}`, count, {
       label: glyphs[state] + text,
-      group: `host/${count.host}`,
+      group: hostId(view, count.host),
       toggle: `host/${count.host}`,
     })
   }
@@ -132,7 +170,8 @@ function addPhysical(elements: Elements, { topology, status, nics, view, stateOf
   }
 }
 
-function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, narrow, m }: GraphInput, lanes: Lanes): void {
+function addLanes(elements: Elements, input: GraphInput, lanes: Lanes): void {
+  const { view, stateOf, expandedLanes, layout, narrow, m } = input
   for (const { key, vpc, x, y } of lanes.vpcs) elements.node(`run/${key}`, 'vpc', { x, y }, { label: `VPC ${vpc}`, group: `vpc/${vpc}` })
   for (const lane of lanes.lanes) {
     const id = `network/${lane.name}`
@@ -163,7 +202,9 @@ function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, na
   }
   for (const port of lanes.ports) {
     const state = stateOf(port.name)
-    elements.box(`port/${port.name}`, `chip ${state}`, port, { label: glyphs[state] + port.name, group: `network/${port.network}` })
+    elements.box(`port/${port.name}`, chipClass(input, port.name, state), port, {
+      ...{ label: chipLabel(view, port.name, state), group: `network/${port.network}` },
+    })
   }
   for (const rest of lanes.rests)
     elements.box(`rest/${rest.network}`, 'count up', rest, {
@@ -173,7 +214,7 @@ function addLanes(elements: Elements, { view, stateOf, expandedLanes, layout, na
     })
   for (const { host } of lanes.stems) {
     const topmost = lanes.taps.filter((tap) => tap.host === host).reduce((top, tap) => (tap.y < top.y ? tap : top))
-    elements.edge(`stem/${host}`, 'stem', `host/${host}`, `tap/${topmost.id}`)
+    elements.edge(`stem/${host}`, 'stem', hostId(view, host), `tap/${topmost.id}`)
   }
   for (const router of lanes.routers) {
     elements.box(`router/${router.name}`, 'router', router, { label: router.name })

@@ -23,14 +23,15 @@ export interface OutlineInput {
   layer: Layer
   status: Pick<Status, 'hosts'>
   topology: Topology
-  view: Pick<NetworkView, 'networks' | 'routers' | 'portsOf' | 'portsOn'>
+  view: Pick<NetworkView, 'networks' | 'routers' | 'portsOf' | 'portsOn' | 'vips' | 'hosts'>
   expandedHosts: ReadonlySet<string>
   expandedLanes: ReadonlySet<string>
   stateOf: (ports: readonly { name: string; host: string }[]) => SummaryState
+  vipStateOf: (vip: string) => SummaryState
 }
 
 /** The picture in words, line by line. */
-export function outlineRows({ layer, status, topology, view, expandedHosts, expandedLanes, stateOf }: OutlineInput): OutlineRow[] {
+export function outlineRows({ layer, status, topology, view, expandedHosts, expandedLanes, stateOf, vipStateOf }: OutlineInput): OutlineRow[] {
   const rows: OutlineRow[] = []
   const addPorts = (ports: readonly { name: string; host: string }[]): void => {
     for (const port of ports) rows.push({ ref: { kind: 'port', id: port.name }, name: port.name, state: stateOf([port]), level: 2, open: null })
@@ -43,6 +44,7 @@ export function outlineRows({ layer, status, topology, view, expandedHosts, expa
       rows.push({ ref: { kind: 'network', id: name }, name, state: ports.length > 0 ? stateOf(ports) : null, level: 1, open })
       if (open) addPorts(ports)
     }
+    for (const { name } of view.vips) rows.push({ ref: { kind: 'vip', id: name }, name, state: vipStateOf(name), level: 1, open: null })
     for (const { name } of view.routers) rows.push({ ref: { kind: 'router', id: name }, name, state: null, level: 1, open: null })
   }
   if (layer !== 'virtual') {
@@ -51,6 +53,12 @@ export function outlineRows({ layer, status, topology, view, expandedHosts, expa
       const ports = view.portsOn(name)
       const open = ports.length > 0 ? expandedHosts.has(name) : null
       rows.push({ ref: { kind: 'host', id: name }, name, state, level: 1, open })
+      if (open) addPorts(ports)
+    }
+    for (const { name } of view.hosts.filter(({ tunnelEnd }) => tunnelEnd)) {
+      const ports = view.portsOn(name)
+      const open = ports.length > 0 ? expandedHosts.has(name) : null
+      rows.push({ ref: { kind: 'networkHost', id: name }, name, state: null, level: 1, open })
       if (open) addPorts(ports)
     }
     if (topology.switches.length > 0) rows.push({ head: 'switches' })

@@ -20,7 +20,7 @@ export interface View {
 }
 
 /** Kinds of nodes that can be chosen; everything else on the picture stands for the object that it belongs to. */
-const kinds = new Set(['host', 'switch', 'nic', 'link', 'port', 'network', 'router', 'peering', 'vpc'])
+const kinds = new Set(['host', 'switch', 'nic', 'link', 'port', 'network', 'router', 'peering', 'vpc', 'vip', 'networkHost'])
 
 /** Sizes of names by how far away the picture is: below each zoom, names are written larger. */
 const farBelow = [
@@ -32,6 +32,9 @@ const farBelow = [
 /** So long after the last zoom names are written in another size, in ms: not while it is zoomed, which would take frames. */
 const settleMs = 200
 
+/** How long a VIP takes to slide to its new owner, in ms. */
+const slideMs = 150
+
 /** Classes that are not the elements' own: what is selected, what belongs to it, what a trace passes, how far away it is. */
 const marks = ['chosen', 'linked', 'traced', ...farBelow.map(({ name }) => name)]
 
@@ -42,6 +45,8 @@ export class Picture {
   /** What is shown, so that what is the same is not touched again. */
   #shown = new Map<string, string>()
   #stopMoves: () => void
+  /** Whether nothing is to move by itself. */
+  #still = window.matchMedia('(prefers-reduced-motion: reduce)')
   #far = ''
   #settling: ReturnType<typeof setTimeout> | undefined
 
@@ -104,9 +109,13 @@ export class Picture {
           this.#cy.add(element)
           continue
         }
+        const slides = known.isNode() && known.hasClass('vip') && known.data('owner') !== element.data.owner
         known.data(element.data)
         known.classes([element.classes ?? '', ...marks.filter((mark) => known.hasClass(mark))].join(' '))
-        if (known.isNode() && element.position && !known.grabbed()) known.position(element.position)
+        if (!known.isNode() || !element.position || known.grabbed()) continue
+        known.stop()
+        if (slides && !this.#still.matches) known.animate({ position: element.position }, { duration: slideMs, easing: 'ease-out' })
+        else known.position(element.position)
       }
     })
     if (!this.#fitted && elements.length > 0) {

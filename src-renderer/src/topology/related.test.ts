@@ -15,8 +15,9 @@ const links = hosts.flatMap((host, i) =>
     port: `swp${i + (plane === 'tenant' ? 25 : 1)}`,
   })),
 )
+const view = viewOf({ revision: 1, ...next, vips: [{ name: 'web-vip', network: 'web', ip: '10.20.1.100', ports: ['web-1'] }] })
 const related = (kind: string, id: string): string[] =>
-  [...relatedOf({ kind, id }, { view: viewOf({ revision: 1, ...next }), topology: { links }, tunnelPlaneOf: () => 'tenant' })].sort()
+  [...relatedOf({ kind, id }, { view, topology: { links }, tunnelPlaneOf: () => 'tenant', ownerOf: () => 'web-1' })].sort()
 
 test('a port belongs to its network, its host and the cable that its packets take', () => {
   expect(related('port', 'web-1')).toEqual(
@@ -33,6 +34,11 @@ test('a cable belongs to the networks whose packets it carries, another cable of
 test('a network belongs to its ports wherever they are, and to its router', () => {
   expect(related('network', 'db')).toEqual(['join/shop/db', 'port/db-1', 'router/shop', 'tap/h2/db'])
   expect(related('acl', 'no-ssh')).toEqual(['join/shop/db', 'network/db', 'port/db-1', 'router/shop', 'tap/h2/db'])
+})
+
+test('a VIP belongs to its network and to all that its owner’s port belongs to', () => {
+  expect(related('vip', 'web-vip')).toEqual([...related('port', 'web-1'), 'held/web-vip', 'moved/web-vip', 'port/web-1'].sort())
+  expect(related('network', 'web')).toContain('vip/web-vip')
 })
 
 test('what is not there belongs to nothing', () => {

@@ -4,7 +4,9 @@ import type { NetworkView } from '../network/view.ts'
 import type { Ref } from '../state/place.ts'
 
 export interface RelatedInput {
-  view: Pick<NetworkView, 'port' | 'acl' | 'portsOf' | 'portsOn' | 'networksOf' | 'routersOf' | 'routerOf' | 'router'>
+  view: Pick<NetworkView, 'port' | 'acl' | 'portsOf' | 'portsOn' | 'networksOf' | 'routersOf' | 'routerOf' | 'router' | 'vip' | 'vipsOf' | 'host'>
+  /** The port that has a VIP. */
+  ownerOf: (vip: string) => string | undefined
   topology: Pick<Topology, 'links'>
   /** The plane whose NIC carries the tunnels of a host. */
   tunnelPlaneOf: (host: string) => Plane
@@ -35,15 +37,35 @@ function idsOf(ref: Ref, input: RelatedInput): string[] {
     case 'port': {
       const port = view.port.get(id)
       if (!port) return []
-      return [`network/${port.network}`, `tap/${port.host}/${port.network}`, `stem/${port.host}`, `host/${port.host}`, ...cableOf(port.host)]
+      return [
+        `network/${port.network}`,
+        `tap/${port.host}/${port.network}`,
+        `stem/${port.host}`,
+        `${view.host.get(port.host)?.tunnelEnd ? 'networkHost' : 'host'}/${port.host}`,
+        ...cableOf(port.host),
+      ]
     }
     case 'network': {
       const router = view.routerOf(id)
       return [
+        ...view.vipsOf(id).map(({ name }) => `vip/${name}`),
         ...view.portsOf(id).flatMap(({ name, host }) => [`port/${name}`, `tap/${host}/${id}`]),
         ...(router ? [`router/${router.name}`, `join/${router.name}/${id}`] : []),
       ]
     }
+    case 'vip': {
+      const vip = view.vip.get(id)
+      const owner = input.ownerOf(id)
+      if (!vip) return []
+      return [
+        `network/${vip.network}`,
+        `held/${id}`,
+        `moved/${id}`,
+        ...(owner === undefined ? [] : [`port/${owner}`, ...idsOf({ kind: 'port', id: owner }, input)]),
+      ]
+    }
+    case 'networkHost':
+      return ofHost(id)
     case 'router':
       return (view.router.get(id)?.networks ?? []).flatMap((network) => [`network/${network}`, `join/${id}/${network}`])
     case 'vpc':

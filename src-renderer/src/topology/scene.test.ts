@@ -39,6 +39,7 @@ function shop({ hosts: count, networks: width, ports: many, expanded = [], layer
     new Map([...Map.groupBy(ports, (port) => port[key])].map(([name, own]) => [name, own.map((port) => port.name)]))
   return {
     ...{ layer, hosts, nics, stored, slots, topology: { switches, links }, pinned: new Set() },
+    vips: ports.slice(0, 3).map(({ name, network, host }) => ({ name: `${name}-vip`, network, owner: { port: name, host }, moved: null })),
     view: { networks, routers: [{ name: 'r', vpc: 'shop', networks: networks.map(({ name }) => name) }], ports } as unknown as SceneInput['view'],
     ...{ guests: by('host'), members: by('network'), expandedHosts: new Set(expanded), expandedLanes: new Set(expanded) },
   }

@@ -5,6 +5,7 @@ import type { NetworkView } from '../network/view.ts'
 import { laneSizes, lanesAlone, lanesOverHosts, type Lanes, type LanesInput } from './lanes.ts'
 import type { Layer } from './layers.ts'
 import { layoutOf, type Layout, type Point } from './layout.ts'
+import { vipBoxes, type VipBox, type VipPlace } from './vips.ts'
 
 /** What is on a picture, and where. */
 export interface Scene {
@@ -12,6 +13,7 @@ export interface Scene {
   lanes: Lanes | null
   topology: Topology
   nics: Nic[]
+  vips: VipBox[]
 }
 
 export interface SceneInput {
@@ -28,6 +30,7 @@ export interface SceneInput {
   expandedLanes: ReadonlySet<string>
   pinned: ReadonlySet<string>
   slots: ReadonlyMap<string, number>
+  vips: readonly VipPlace[]
   /** Whether it is about one trace: less room for names of networks, more beside those of hosts. */
   focused?: boolean
 }
@@ -55,7 +58,7 @@ export function sceneOf(input: SceneInput): Scene {
     : layout
       ? lanesOverHosts(lanesInput, layout.hosts, focused ? laneSizes.narrowLabel : laneSizes.labelWidth)
       : lanesAlone(lanesInput, expandedLanes, focused ? laneSizes.aloneNarrow : laneSizes.alone)
-  return { layout, lanes, topology, nics }
+  return { layout, lanes, topology, nics, vips: vipBoxes(input.vips, layout, lanes) }
 }
 
 /**
@@ -89,6 +92,6 @@ export function focusOn(hops: readonly TraceHop[], input: SceneInput): SceneInpu
   return {
     ...input,
     ...{ hosts, nics, guests, topology: { links, switches }, view: { networks, routers, ports } },
-    ...{ stored: {}, slots: new Map(), expandedLanes: new Set(networks.map(({ name }) => name)), focused: true },
+    ...{ stored: {}, slots: new Map(), vips: [], expandedLanes: new Set(networks.map(({ name }) => name)), focused: true },
   }
 }

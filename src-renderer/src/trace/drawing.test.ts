@@ -51,7 +51,7 @@ const trace = (of: Partial<TraceRequest>): TraceResult =>
 
 const scene = (layer: Layer): Scene =>
   sceneOf({
-    ...{ layer, hosts, nics, stored: {}, slots: new Map(), expandedHosts: new Set(), expandedLanes: new Set(['web', 'db']) },
+    ...{ layer, hosts, nics, stored: {}, slots: new Map(), vips: [], expandedHosts: new Set(), expandedLanes: new Set(['web', 'db']) },
     topology: {
       links,
       switches: ['tor1', 'tor2'].map((name) => ({

@@ -4,10 +4,10 @@ import { ip4At, ip6At, macAt, macBytes } from '../../../../core/net/packet/bytes
 import { updateChecksumOver } from '../../../../core/net/packet/checksum.ts'
 import { loadLibc } from '../../../cluster/libc.ts'
 import { dropReasons, type DropReason, type TotalCounters, type VniCounters } from '../counters.ts'
-import { encodeMembers, ip4Bytes, type Member, type UnderlayAddress } from '../members.ts'
+import { encodeMembers, ip4Bytes, type Member, type ReplicatorAddress } from '../members.ts'
 import { checkRate, type BroadcastPath, type Rate } from '../path.ts'
 import type { ReplicatorOptions } from '../replicator.ts'
-import type { Sighting } from '../sightings.ts'
+import type { Advert, Sighting } from '../sightings.ts'
 import { CopySender } from './copy-sender.ts'
 import { announced, judge, tunnelBytes, type KnownAddresses, type Verdict } from './judge.ts'
 import { NicSocket } from './nic-socket.ts'
@@ -56,7 +56,7 @@ export class PacketReplicator implements BroadcastPath {
     return loadLibc().if_nametoindex(this.#options.nic) === this.#ifindex
   }
 
-  setAddresses(local: readonly UnderlayAddress[], others: readonly string[]): void {
+  setAddresses(local: readonly ReplicatorAddress[], others: readonly string[]): void {
     const number = (ip: string): number => ip4Bytes(ip).readUInt32BE()
     this.#addresses = { local: new Map(local.map(({ ip, mac }) => [number(ip), macBytes(mac)])), others: new Set(others.map(number)) }
   }
@@ -101,6 +101,15 @@ export class PacketReplicator implements BroadcastPath {
 
   counters(): Map<number, VniCounters> {
     return structuredClone(this.#counters)
+  }
+
+  answersFor(ip: string): boolean {
+    return this.#addresses.local.has(ip4Bytes(ip).readUInt32BE())
+  }
+
+  /** It keeps none: how long an address was away is not known then. */
+  adverts(): Advert[] {
+    return []
   }
 
   sightings(): Sighting[] {

@@ -24,14 +24,25 @@ INLINE struct address *asked_for(struct __sk_buff *skb, struct arp *arp) {
   return address && address->local ? address : 0;
 }
 
+/* Whoever announces the floating address has it now (RFC 5227 §2.4 c): two would copy everything twice. */
+INLINE void yield_to(const struct arp *arp) {
+  if (arp->sender != arp->target || arp->sender == 0) return;
+  be32 sender = arp->sender;
+  struct address *address = bpf_map_lookup_elem(&addresses, &sender);
+  if (address && address->local == FLOATING) address->local = ANOTHERS;
+}
+
 INLINE int answer_arp(struct __sk_buff *skb, struct totals *total) {
   struct {
     struct ethernet ethernet;
     struct arp arp;
   } PACKED frame = {};
-  struct arp request;
+  struct arp request = {};
   struct address *address = asked_for(skb, &request);
-  if (!address) return pass(total);
+  if (!address) {
+    yield_to(&request);
+    return pass(total);
+  }
   copy_mac(frame.ethernet.dst, request.sender_mac);
   copy_mac(frame.ethernet.src, address->mac);
   frame.ethernet.type = ETH_ARP;

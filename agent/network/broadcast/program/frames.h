@@ -11,6 +11,7 @@
 #define IP_UDP 17
 #define IP_GRE 47
 #define IP_ICMPV6 58
+#define IP_VRRP 112
 #define VXLAN_PORT htons(4789)
 #define BFD_PORT htons(3784)
 #define VXLAN_HAS_VNI htonl(0x08000000)
@@ -80,6 +81,16 @@ struct advertisement {
 
 struct link_option {
   u8 type, length, mac[6];
+} PACKED;
+
+/* IPv4 header without options, and the beginning of a VRRP advertisement (RFC 5798 §5). */
+struct vrrp {
+  u8 version_ihl, tos;
+  be16 length, id, fragment;
+  u8 ttl, protocol;
+  be16 check;
+  be32 src, dst;
+  u8 version_type, router;
 } PACKED;
 
 INLINE int same_mac(const u8 *one, const u8 *other) {

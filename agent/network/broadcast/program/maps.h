@@ -16,7 +16,10 @@ struct settings {
   u32 mtu_bytes;
 };
 
-/* An address of a replicator; `local` if this is the one that answers for it. */
+/* Whose an address is: another replicator's, this one's, or for now this one's, until another announces it. In members.ts, too. */
+enum whose { ANOTHERS, OURS, FLOATING };
+
+/* An address of a replicator. `local`: enum whose. */
 struct address {
   u8 mac[6];
   u16 local;
@@ -51,7 +54,7 @@ struct totals {
 
 struct sighting_key {
   u32 vni;
-  /* 4 or 6; an IPv4 address fills the first 4 bytes. */
+  /* 4 or 6: an IPv4 address fills the first 4 bytes. IP_VRRP: a sign of life, the number of the virtual router and its sender's MAC. */
   u32 family;
   u8 address[16];
 };

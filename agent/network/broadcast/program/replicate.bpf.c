@@ -38,7 +38,10 @@ SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
   if (outer->protocol != IP_UDP && outer->protocol != IP_GRE) return pass(total);
   be32 dst = outer->dst;
   struct address *address = bpf_map_lookup_elem(&addresses, &dst);
-  if (!address || !address->local || !same_mac(outer->dst_mac, address->mac)) return pass(total);
+  if (!address || !address->local || !same_mac(outer->dst_mac, address->mac)) {
+    sniff_copy(skb, outer);
+    return pass(total);
+  }
 
   /* From here on it is the replicator's own. */
   if (outer->version_ihl != 0x45 || outer->fragment & IP_FRAGMENT || fold(sum_of(outer)) != 0xffff) return drop(total, 0, BAD_HEADER);
@@ -80,9 +83,7 @@ SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
   if (skb->len > mtu_bytes + 14) return drop(total, counter, OVERSIZE);
   if (!admitted(vni)) return drop(total, counter, STORM);
 
-  u32 upper = tunnel + sizeof(ethernet);
-  if (ethernet.type == ETH_ARP) sniff_arp(skb, vni, from, upper);
-  else if (ethernet.type == ETH_IPV6) sniff_advertisement(skb, vni, from, upper);
+  sniff(skb, vni, from, tunnel, &ethernet);
 
   copying.members = members;
   copying.from = from;

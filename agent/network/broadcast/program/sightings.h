@@ -45,4 +45,49 @@ INLINE void sniff_advertisement(struct __sk_buff *skb, u32 vni, be32 host, u32 a
   sight(&event);
 }
 
+/* When a virtual router's master was last heard of. */
+INLINE void sniff_vrrp(struct __sk_buff *skb, u32 vni, be32 host, u32 at, const u8 *sender_mac) {
+  struct vrrp vrrp;
+  if (bpf_skb_load_bytes(skb, at, &vrrp, sizeof(vrrp))) return;
+  if (vrrp.version_ihl != 0x45 || vrrp.protocol != IP_VRRP || vrrp.ttl != 255 || (vrrp.version_type & 15) != 1) return;
+  struct sighting_key key = {.vni = vni, .family = IP_VRRP};
+  struct sighting value = {.host = host, .at_ns = bpf_ktime_get_ns()};
+  key.address[0] = vrrp.router;
+  __builtin_memcpy(key.address + 1, sender_mac, 6);
+  copy_mac(value.mac, sender_mac);
+  bpf_map_update_elem(&sightings, &key, &value, BPF_ANY);
+}
+
+/* What a frame in a tunnel announces; `at`: where it begins, `host`: whom it came from. */
+INLINE void sniff(struct __sk_buff *skb, u32 vni, be32 host, u32 at, const struct ethernet *ethernet) {
+  u32 upper = at + sizeof(*ethernet);
+  if (ethernet->type == ETH_ARP) sniff_arp(skb, vni, host, upper);
+  else if (ethernet->type == ETH_IPV6) sniff_advertisement(skb, vni, host, upper);
+  else if (ethernet->type == ETH_IP && ethernet->dst[0] & 1) sniff_vrrp(skb, vni, host, upper, ethernet->src);
+}
+
+/* A copy that another replicator sent to this host. Whom it was from is not in it any more. */
+INLINE void sniff_copy(struct __sk_buff *skb, const struct outer *outer) {
+  u32 key = 0;
+  be32 from = outer->src;
+  struct settings *host = bpf_map_lookup_elem(&settings, &key);
+  if (!host || host->host != outer->dst) return;
+  struct address *sender = bpf_map_lookup_elem(&addresses, &from);
+  if (!sender || sender->local) return;
+  u32 at, vni;
+  if (outer->protocol == IP_UDP) {
+    struct vxlan vxlan;
+    if (bpf_skb_load_bytes(skb, sizeof(*outer), &vxlan, sizeof(vxlan)) || vxlan.dst_port != VXLAN_PORT) return;
+    at = sizeof(*outer) + sizeof(vxlan);
+    vni = ntohl(vxlan.vni) >> 8;
+  } else {
+    struct gre gre;
+    if (bpf_skb_load_bytes(skb, sizeof(*outer), &gre, sizeof(gre)) || gre.flags != GRE_HAS_KEY) return;
+    at = sizeof(*outer) + sizeof(gre);
+    vni = ntohl(gre.key);
+  }
+  struct ethernet ethernet;
+  if (!bpf_skb_load_bytes(skb, at, &ethernet, sizeof(ethernet))) sniff(skb, vni, 0, at, &ethernet);
+}
+
 #endif

@@ -1,0 +1,113 @@
+import type { Env } from '../../core/env.ts'
+import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
+import { broadcastNodes, clusterEnd } from '../../core/net/broadcast/nodes.ts'
+import type { ObjectLog } from '../../core/sync/object-log.ts'
+import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
+import type { EventLog } from '../runtime/events.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Store } from '../store/store.ts'
+import { BroadcastDriver } from './broadcast-driver.ts'
+import { BroadcastReport } from './broadcast-report.ts'
+import { ClusterAddress } from './cluster-address.ts'
+import type { Desired } from './desired.ts'
+import { RefusedClaims, refusedPeriodMs } from './refused-claims.ts'
+import type { VirtualSwitch } from './switch/virtual-switch.ts'
+import { VipClaims } from './vip-claims.ts'
+
+const reportPeriodMs = 5000
+
+export interface BroadcastPartOptions {
+  env: Env
+  logger: Logger
+  log: ObjectLog
+  events: EventLog
+  config: AgentConfig
+  paths: AgentPaths
+  store: Store
+  desired: Desired
+  virtualSwitch: VirtualSwitch
+}
+
+/** What a forwarder has found of its host when it puts something in place. */
+export interface BroadcastPlace {
+  network: VirtualNetwork
+  /** Of hosts with our agent, this one included. */
+  ends: ReadonlyMap<string, TunnelEnd>
+  nic: string
+  mtuBytes: number
+}
+
+/** All that this host does for broadcast and floating addresses beside its flows. */
+export class BroadcastPart {
+  readonly #options: BroadcastPartOptions
+  readonly #driver: BroadcastDriver
+  readonly #claims: VipClaims
+  readonly #address: ClusterAddress
+  readonly #report: BroadcastReport
+  readonly #refused: RefusedClaims
+  #place: BroadcastPlace | null = null
+  #timers: Disposable[] = []
+  #caughtUp = false
+
+  constructor(options: BroadcastPartOptions) {
+    this.#options = options
+    const { env, logger, config, paths, desired, store } = options
+    const { host } = config
+    this.#driver = new BroadcastDriver(host, paths, logger, (sighting) => this.#claims.saw(sighting))
+    this.#claims = new VipClaims({ ...options, host, sees: () => this.#driver.sees })
+    this.#report = new BroadcastReport(host, this.#driver, this.#claims)
+    this.#refused = new RefusedClaims({ ...options, host })
+    this.#address = new ClusterAddress({
+      ...{ env, logger, store, host },
+      holder: () => desired.clusterAddressHost,
+      path: () => this.#driver.path,
+      end: () => clusterEnd(broadcastNodes(this.#place!.network, this.#place!.ends)),
+      nic: () => this.#place!.nic,
+      retake: () => this.#driver.retake(),
+    })
+  }
+
+  start(): void {
+    const { env, desired, config } = this.#options
+    this.#address.start()
+    this.#timers = [
+      env.every(reportPeriodMs, () => this.#tell()),
+      env.every(refusedPeriodMs, () => void this.#refused.look(desired.network, desired.refused.get(config.host) ?? {})),
+    ]
+    this.#converge()
+  }
+
+  /** The data path goes on; another process takes it over. */
+  stop(): void {
+    this.#address.stop()
+    for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]()
+    this.#driver.close({ keep: true })
+    this.#caughtUp = false
+  }
+
+  /** The switch has in place what it is to have. */
+  place(place: BroadcastPlace): void {
+    this.#place = place
+    this.#converge()
+  }
+
+  #converge(): void {
+    if (!this.#place || this.#timers.length === 0) return
+    const { desired, config } = this.#options
+    this.#driver.converge({ ...this.#place, holdsClusterAddress: desired.clusterAddressHost === config.host })
+    this.#address.placed()
+    if (!this.#caughtUp) this.#claims.catchUp()
+    this.#caughtUp = true
+  }
+
+  #tell(): void {
+    const { env, log, config } = this.#options
+    if (!this.#place) return
+    // A NIC that was made anew, or what failed before.
+    this.#converge()
+    const nowMs = Math.trunc(env.wallMs())
+    const doc = this.#report.read(this.#place.network, this.#place.ends, nowMs)
+    if (doc) log.put({ kind: 'broadcastNode', id: config.host, doc })
+    else log.del('broadcastNode', config.host)
+  }
+}

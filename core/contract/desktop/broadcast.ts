@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import { ipv4Schema, macSchema, nameSchema } from '../../model/common.ts'
+import { broadcastModes, ipSchema, vniSchema } from '../../model/network.ts'
+import { procedure } from '../base.ts'
+
+const count = z.number().int()
+const instant = z.iso.datetime()
+
+/** `vip show --json`. Lists are oldest first; `claimants` are all that announced it within the last seconds. */
+export const vipDocSchema = z.object({
+  name: nameSchema,
+  network: nameSchema,
+  ip: ipSchema,
+  owner: z.object({ port: nameSchema, host: nameSchema, mac: macSchema, epoch: count, since: instant }).nullable(),
+  /** Ports that may have it. */
+  allowed: z.array(nameSchema),
+  claimants: z.array(z.object({ port: nameSchema.nullable(), host: nameSchema.nullable(), mac: macSchema, at: instant })),
+  /** Whether it moved so often that moves are held back. */
+  damped: z.boolean(),
+  refused: z.array(z.object({ port: nameSchema, at: instant, count })),
+  history: z.array(z.object({ from: nameSchema.nullable(), to: nameSchema.nullable(), at: instant, outageMs: count.nullable() })),
+})
+export type VipDoc = z.infer<typeof vipDocSchema>
+
+/** `vip list --json`. */
+export const vipListSchema = z.array(vipDocSchema)
+
+const nodeSchema = z.object({
+  host: nameSchema,
+  /** `degraded`: it replicates, in the slower way or with problems. */
+  state: z.enum(['up', 'degraded', 'down', 'unknown']),
+  way: z.enum(['tc', 'packet']).nullable(),
+  problems: z.array(z.string()),
+  replicator: ipv4Schema,
+  holdsClusterAddress: z.boolean(),
+  copiesPerSecond: z.number(),
+  /** Lists of members that were written there since its module started. */
+  membershipWrites: count,
+  answeredArp: count,
+  answeredBfd: count,
+  /** Frames that came to nothing, of all networks, by reason. */
+  dropped: z.record(z.string(), count),
+})
+export type BroadcastNodeDoc = z.infer<typeof nodeSchema>
+
+/** A host with ports in a network. `nodes`: those that have it in their list. */
+const memberSchema = z.object({ host: nameSchema, ip: ipv4Schema.nullable(), ports: count, nodes: z.array(nameSchema) })
+
+const networkBroadcastSchema = z.object({
+  name: nameSchema,
+  vni: vniSchema,
+  mode: z.enum(broadcastModes),
+  /** The node that its frames go to while that is well; null in mode `source`, and where there is no node. */
+  node: nameSchema.nullable(),
+  members: z.array(memberSchema),
+  /** Counts of all nodes together. */
+  frames: count,
+  copies: count,
+  bytes: count,
+  failed: count,
+  dropped: z.record(z.string(), count),
+  copiesPerSecond: z.number(),
+})
+export type NetworkBroadcast = z.infer<typeof networkBroadcastSchema>
+
+/** The broadcast cluster and what it does for each network. */
+export const broadcastDocSchema = z.object({
+  clusterAddress: z.object({ ip: ipv4Schema, heldBy: z.array(nameSchema) }).nullable(),
+  nodes: z.array(nodeSchema),
+  networks: z.array(networkBroadcastSchema),
+})
+export type BroadcastDoc = z.infer<typeof broadcastDocSchema>
+
+const ageSchema = z.object({ asOf: instant.nullable(), ageMs: z.number().nonnegative().nullable() })
+
+/** `broadcast status --json`. `ageMs` is the age of the oldest answer that it is made of. */
+export const broadcastStatusSchema = broadcastDocSchema.extend(ageSchema.shape)
+export type BroadcastStatus = z.infer<typeof broadcastStatusSchema>
+
+/** `broadcast members NETWORK --json`. */
+export const broadcastMembersSchema = networkBroadcastSchema.pick({ name: true, vni: true, mode: true, node: true, members: true })
+
+const sources = z.object({ offline: z.boolean().default(false) })
+
+/** Broadcast and floating addresses as the inventory has them; agents are asked first, unless `offline`. */
+export const broadcastContract = {
+  status: procedure.input(sources).output(broadcastStatusSchema),
+  vips: procedure.input(sources).output(ageSchema.extend({ vips: vipListSchema })),
+}

@@ -1,0 +1,44 @@
+import type { Attachment, NetworkHost, Port } from '../../model/network.ts'
+import { hash32 } from '../hash.ts'
+
+/** A port, or what is declared of one. */
+interface Placed {
+  attach: Attachment
+  host?: string | undefined
+}
+
+/** What a port in a VLAN is attached to: `VLAN 100 of tenant`; undefined for other ports. */
+export function vlanOf({ attach }: Pick<Placed, 'attach'>): string | undefined {
+  return attach.kind === 'vlan' ? `VLAN ${attach.vlan} of ${attach.nic}` : undefined
+}
+
+/** Names of the hosts with the role `gateway`. */
+export function gatewaysAmong(hosts: readonly NetworkHost[]): string[] {
+  return hosts.filter(({ roles }) => roles.includes('gateway')).map(({ name }) => name)
+}
+
+/**
+ * The gateway of each VLAN that has ports: the first that is declared, else the one that it had, as long as that is one, else the one that prefers
+ * it most (rendezvous hashing, as for `nodesFor`). None where there is no gateway.
+ */
+export function gatewayOfVlans(declared: readonly Placed[], before: readonly Port[], gateways: readonly string[]): Map<string, string> {
+  const known = new Set(gateways)
+  const of = new Map<string, string>()
+  const settle = (ports: readonly Placed[], hostOf: (port: Placed, vlan: string) => string | undefined): void => {
+    for (const port of ports) {
+      const vlan = vlanOf(port)
+      const host = vlan === undefined || of.has(vlan) ? undefined : hostOf(port, vlan)
+      if (host !== undefined) of.set(vlan!, host)
+    }
+  }
+  for (const ports of [declared, before]) settle(ports, ({ host }) => (known.has(host!) ? host : undefined))
+  settle([...declared, ...before], ({ attach }) => preferred(attach, gateways))
+  return of
+}
+
+function preferred(attach: Attachment, gateways: readonly string[]): string | undefined {
+  if (attach.kind !== 'vlan') return undefined
+  const { nic, vlan } = attach
+  const weighed = gateways.map((host) => ({ host, weight: hash32(`${nic} ${vlan} ${host}`) }))
+  return weighed.sort((a, b) => b.weight - a.weight || (a.host < b.host ? -1 : 1))[0]?.host
+}
