@@ -200,6 +200,15 @@ describe('on a lab that npm start brought up', () => {
     for (const port of ['web-1', 'db-1']) await page.getByRole('row', { name: new RegExp(`${port}.*up`) }).waitFor({ timeout: 60_000 })
   })
 
+  test('the broadcast of a network is switched where the network is shown, and the command line says so', async () => {
+    await show('/networks?select=network/web')
+    await page.getByTestId('broadcast').getByRole('radio', { name: 'cluster', exact: true }).click()
+    await page.getByRole('button', { name: 'Change network web' }).click()
+    await page.getByTestId('broadcast').getByRole('radio', { name: 'cluster', exact: true, checked: true }).waitFor({ timeout: 60_000 })
+    const { networks } = JSON.parse(await holdfast('broadcast', 'status', '--json', '--context', lab))
+    expect(networks.find(({ name }: { name: string }) => name === 'web')).toMatchObject({ mode: 'cluster', members: [{ host: 'h1' }] })
+  })
+
   test('a trace to the closed port names the rule, on the way as it is computed and as it is seen, and its remedy opens as a plan', async () => {
     await traced('to=db-1&proto=tcp&dport=22', 'dropped')
     await seen('[data-testid=verdict]', { hasText: /Dropped on h2 by ACL no-ssh: tcp port 22 into db.*Both agree/s })
@@ -248,7 +257,17 @@ describe('on a lab that npm start brought up', () => {
 
   const ping = 'from=web-1&to=db-1&mode=simulated'
   const screens = [
-    ...['', '/hosts', '/host/h2', '/networks', '/plan', '/topology', `/trace?${ping}`, '/reachability?vpc=shop&probe=tcp/22'],
+    ...[
+      '',
+      '/hosts',
+      '/host/h2',
+      '/networks',
+      '/networks?select=network/web',
+      '/plan',
+      '/topology',
+      `/trace?${ping}`,
+      '/reachability?vpc=shop&probe=tcp/22',
+    ],
     ...['/events', '/tasks', '/audit', '/add-host'],
   ]
   test.each(screens)('the screen at /lab%s has nothing that axe objects to, in both themes', async (screen) => {

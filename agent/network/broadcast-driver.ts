@@ -2,8 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { asHoldfastError } from '../../core/errors.ts'
 import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
-import { broadcastNodes, clusterEnd, type BroadcastNode } from '../../core/net/broadcast/nodes.ts'
-import { allEnds } from '../../core/net/compile/view.ts'
+import { broadcastNodes, clusterEnd, watchedHosts, type BroadcastNode } from '../../core/net/broadcast/nodes.ts'
+import { hostsOf } from '../../core/net/compile/fdb.ts'
+import { indexNetwork } from '../../core/net/compile/view.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
 import type { AgentPaths } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -72,12 +73,14 @@ export class BroadcastDriver {
   /** Makes it so. What fails is told by `problems`, and tried again by the next call. */
   converge(wanted: BroadcastWanted): void {
     const nodes = broadcastNodes(wanted.network, wanted.ends)
-    const own = nodes.find((node) => node.host === this.#host)
+    const watched = watchedHosts(wanted.network, wanted.ends)
+    const own = watched.find((node) => node.host === this.#host)
+    const isNode = nodes.some((node) => node.host === this.#host)
     try {
       this.#open(wanted, own !== undefined)
-      this.#setAddresses(nodes, own, wanted.holdsClusterAddress)
-      this.#setMembers(own ? membersOf(wanted) : new Map())
-      this.#replicates = own !== undefined
+      this.#setAddresses(watched, own, clusterEnd(nodes), wanted.holdsClusterAddress && isNode)
+      this.#setMembers(isNode ? membersOf(wanted) : new Map())
+      this.#replicates = isNode
       this.#problem = null
     } catch (thrown) {
       const { message } = asHoldfastError(thrown)
@@ -127,13 +130,10 @@ export class BroadcastDriver {
     for (const vni of this.#path.vnis()) this.#members.set(vni, this.#path.members(vni) ?? [])
   }
 
-  #setAddresses(nodes: readonly BroadcastNode[], own: BroadcastNode | undefined, holdsClusterAddress: boolean): void {
-    const cluster = clusterEnd(nodes)
+  /** A gateway has its address only for others to see that it lives. */
+  #setAddresses(watched: readonly BroadcastNode[], own: BroadcastNode | undefined, cluster: TunnelEnd, holdsClusterAddress: boolean): void {
     const local = own ? [own.replicator, ...(holdsClusterAddress ? [{ ...cluster, floating: true }] : [])] : []
-    const others = [
-      ...nodes.filter((node) => node !== own).map(({ replicator }) => replicator.ip),
-      ...(holdsClusterAddress && own ? [] : [cluster.ip]),
-    ]
+    const others = [...watched.filter((node) => node !== own).map(({ replicator }) => replicator.ip), ...(holdsClusterAddress ? [] : [cluster.ip])]
     const addresses = [local, others]
     // Written anew, the floating address would be answered for again, whoever has it now.
     if (sameJson(addresses, this.#addresses)) return
@@ -164,13 +164,11 @@ export function broadcastPins(paths: Pick<AgentPaths, 'run'>): string {
 
 /** The hosts of each VNI: all that have a port there, in the order of their names, VXLAN first as they are stored. */
 function membersOf({ network, ends }: BroadcastWanted): Map<number, Member[]> {
-  const all = allEnds(network, ends)
-  const hostsOf = new Map<string, Set<string>>()
-  for (const port of network.ports) hostsOf.set(port.network, (hostsOf.get(port.network) ?? new Set()).add(port.host))
+  const index = indexNetwork({ network, hosts: ends })
   return new Map(
-    network.networks.map(({ name, vni, tunnel }) => {
-      const hosts = [...(hostsOf.get(name) ?? [])].sort()
-      return [vni, hosts.flatMap((host) => (all.has(host) ? [{ ip: all.get(host)!.ip, mac: all.get(host)!.mac, tunnel }] : []))]
+    network.networks.map((one) => {
+      const ends = [...new Set(hostsOf(index, one))].sort().flatMap((host) => index.ends.get(host) ?? [])
+      return [one.vni, ends.map(({ ip, mac }) => ({ ip, mac, tunnel: one.tunnel }))]
     }),
   )
 }

@@ -4,9 +4,10 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { Forwarding, Network, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
-import { broadcastNodes, clusterEnd } from '../../core/net/broadcast/nodes.ts'
+import { clusterEnd } from '../../core/net/broadcast/nodes.ts'
 import { compileGroups, watchPortOf } from '../../core/net/compile/groups.ts'
-import { allEnds, type VipPlace } from '../../core/net/compile/view.ts'
+import { vlanGroups } from '../../core/net/compile/vlans.ts'
+import { allEnds, indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
 import { tunnelMacOf } from '../../core/net/tunnel-mac.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
@@ -21,6 +22,7 @@ import type { Takeover } from './switch/keeper-status.ts'
 import type { BroadcastPlace } from './broadcast-part.ts'
 import type { DesiredSwitch } from './switch/desired-switch.ts'
 import { portsText } from './switch/ovs-instance.ts'
+import { VlanDevices } from './vlan-devices.ts'
 import { VirtualSwitch, type Drift, type SwitchPort } from './switch/virtual-switch.ts'
 import { findUnderlay, underlayOf, type Underlay } from './underlay.ts'
 
@@ -58,6 +60,7 @@ export interface ForwarderOptions {
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #guests: Guests
+  readonly #vlans = new VlanDevices()
   readonly #compiler: FlowCompiler
   readonly switch: VirtualSwitch
   readonly #aclLog: AclLog
@@ -205,6 +208,7 @@ export class Forwarder {
     const own: TunnelEnd = { ip: underlay.ip, mac: datapath === 'kernel' ? underlay.mac : tunnelMacOf(underlay.ip) }
     const hosts = new Map([...ends, [config.host, own]])
     const problems: string[] = []
+    problems.push(...(await this.#vlans.converge(network, config.host)))
     const guests = guestsOf(network, config.host)
     const haveCables = this.#guests.run(guests)
     const made = this.#guests.converge(guests).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
@@ -319,14 +323,15 @@ function clusterPart(
   ends: ReadonlyMap<string, TunnelEnd>,
   host: string,
 ): Pick<DesiredSwitch, 'peers' | 'notOurs' | 'watched' | 'groups'> {
-  const nodes = broadcastNodes(network, ends)
+  const index = indexNetwork({ network, hosts: ends })
+  const { nodes, watched } = index
   return {
-    peers: nodes.map(({ replicator }) => replicator),
-    notOurs: nodes.some((node) => node.host === host)
-      ? [...nodes.filter((node) => node.host === host).map(({ replicator }) => replicator.ip), clusterEnd(nodes).ip]
+    peers: watched.map(({ replicator }) => replicator),
+    notOurs: watched.some((one) => one.host === host)
+      ? [...watched.filter((one) => one.host === host).map(({ replicator }) => replicator.ip), clusterEnd(nodes).ip]
       : [],
-    watched: nodes.map((node) => ({ number: watchPortOf(nodes, node), ip: node.replicator.ip })),
-    groups: compileGroups(nodes),
+    watched: watched.map(({ host: name, replicator }) => ({ number: watchPortOf(watched, name)!, ip: replicator.ip })),
+    groups: [...compileGroups(nodes), ...vlanGroups(index, host)],
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Network, Port, VirtualNetwork } from '../../core/model/network.ts'
+import { vlansOf, type Vlan } from '../../core/net/compile/vlans.ts'
 import type { Guest } from './guests.ts'
 
 /** The host's end of a port's cable. */
@@ -26,15 +27,31 @@ function guestOf(port: Port, { subnet, subnet6, gateway, gateway6, mtuBytes }: N
   }
 }
 
-/** Ports of a host whose devices are there: not those of a VM that does not run. */
+/** Ports whose devices a host is to have: those on it and, of each VLAN that it is a gateway of, the first, whose device is the VLAN's. */
+function portsWithDevices(network: VirtualNetwork, host: string): Port[] {
+  return [
+    ...network.ports.filter((port) => port.host === host && port.attach.kind !== 'vlan'),
+    ...vlansAt(network, host).map(({ ports }) => ports[0]!),
+  ]
+}
+
+/** The VLANs that a host is a gateway of. */
+export function vlansAt(network: VirtualNetwork, host: string): Vlan[] {
+  return network.hosts.some(({ name, roles }) => name === host && roles.includes('gateway'))
+    ? vlansOf(network).filter(({ gateways }) => gateways.includes(host))
+    : []
+}
+
+/** Of those, the ones whose devices are there: not those of a VM that does not run. */
 export function pluggedPorts(network: VirtualNetwork, host: string): Port[] {
   const devices = new Set(readdirSync('/sys/class/net'))
-  return network.ports.filter((port) => port.host === host && devices.has(deviceOf(port)))
+  return portsWithDevices(network, host).filter((port) => devices.has(deviceOf(port)))
 }
 
 /** Ports of a host that have no device, or one without a carrier. */
 export function portsDown(network: VirtualNetwork, host: string): string[] {
   const up = new Set(pluggedPorts(network, host).filter((port) => hasCarrier(deviceOf(port))))
+  for (const { ports } of vlansAt(network, host)) if (up.has(ports[0]!)) for (const port of ports) up.add(port)
   return network.ports.filter((port) => port.host === host && !up.has(port)).map((port) => port.name)
 }
 

@@ -31,7 +31,7 @@ const portNumber = z.number().int().min(0).max(65_535)
 export const traceRequestSchema = z.object({
   /** Name of the port that sends; `host:NAME`: the host itself, from its address on the plane that carries tunnels. */
   from: z.string().min(1).max(68),
-  /** Address, or name of a port, that it is for; of a host that sends also `host:NAME`. Not needed with `frame`. */
+  /** Address, or name of a port or VIP, that it is for; of a host that sends also `host:NAME`. Not needed with `frame`. */
   to: z.string().max(68).default(''),
   proto: z.union([z.enum(['icmp', 'tcp', 'udp', 'arp']), z.number().int().min(0).max(255)]).default('icmp'),
   sport: portNumber.optional(),

@@ -77,14 +77,8 @@ describe('lab commands', () => {
     expect((await lab('fault', 'phys-1', 'power-off')).code).toBe(0)
     await up()
     expect((await lab('status')).document).toEqual({ name, state: 'up', hosts: expect.anything(), added: [server.document, plain.document] })
-    expect((await holdfast('lab', 'exec', 'phys-1', '--name', name, '--', 'cat', '/sys/class/net/eth0/address')).stdout).toBe('02:00:00:00:01:1f\n')
-    expect(await lab('physical', 'remove', 'legacy-1')).toMatchObject({ code: 1, document: { code: 'not-found' } })
     expect((await lab('physical', 'remove', 'phys-1')).code).toBe(0)
-    expect((await lab('plain', 'remove', 'legacy-1')).code).toBe(0)
-    expect((await lab('status')).document).toMatchObject({ added: [] })
-    for (const wrong of [['phys-1'], ['phys-1', '--vlan', '100', '--switch', 'tor3'], ['phys-1', '--vlan', 'x']]) {
-      expect((await lab('physical', 'add', ...wrong)).code).toBe(2)
-    }
+    expect((await lab('physical', 'add', 'phys-1', '--switch', 'tor2')).code).toBe(2)
   })
 
   it('another laptop is let in by root of a host, and by lab up itself; not over a host key that nobody accepted', async () => {

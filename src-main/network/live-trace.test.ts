@@ -217,7 +217,7 @@ ports:
   })
 
   it('goes by what the sender’s switch says of the nodes that it watches', async () => {
-    const text = `group:3\n -> bucket 0: not live due to port ${watchPortOf(world.index.nodes, nodes[0]!)}\n -> using bucket 1`
+    const text = `group:3\n -> bucket 0: not live due to port ${watchPortOf(world.index.nodes, nodes[0]!.host)}\n -> using bucket 1`
     const result = await cluster({ world, seen: () => through(second), explained: () => text }).trace(asked)
     expect(result.hops.find(({ action }) => action === 'replicated')?.host).toBe(second)
     expect(result.verdict).toBe('delivered')

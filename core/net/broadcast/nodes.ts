@@ -22,10 +22,19 @@ export const replicatorRoute = { prefix: '169.254.0.0/16', source: '169.254.255.
 export function broadcastNodes({ hosts }: Pick<VirtualNetwork, 'hosts'>, ends: ReadonlyMap<string, TunnelEnd>): BroadcastNode[] {
   const declared = hosts.filter(({ roles }) => roles.includes('broadcast')).map(({ name }) => name)
   const names = naturally(declared.length > 0 ? declared : [...ends.keys()])
-  return (declared.length > 0 ? names : names.slice(0, defaultNodes)).flatMap((host) => {
-    const end = ends.get(host)
-    return end ? [{ host, replicator: replicatorOf(end) }] : []
-  })
+  return (declared.length > 0 ? names : names.slice(0, defaultNodes)).flatMap((host) => atHost(host, ends))
+}
+
+/** All that other hosts watch: the nodes, and gateways beside. What answers is the same program. */
+export function watchedHosts(network: Pick<VirtualNetwork, 'hosts'>, ends: ReadonlyMap<string, TunnelEnd>): BroadcastNode[] {
+  const nodes = broadcastNodes(network, ends)
+  const others = network.hosts.filter(({ name, roles }) => roles.includes('gateway') && !nodes.some((node) => node.host === name))
+  return [...nodes, ...naturally(others.map(({ name }) => name)).flatMap((host) => atHost(host, ends))]
+}
+
+function atHost(host: string, ends: ReadonlyMap<string, TunnelEnd>): BroadcastNode[] {
+  const end = ends.get(host)
+  return end ? [{ host, replicator: replicatorOf(end) }] : []
 }
 
 function naturally(names: readonly string[]): string[] {

@@ -5,7 +5,8 @@ import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
 import { sendError } from './errors.ts'
 import { switchPorts } from './tables.ts'
 import { floatingMacs } from './floating-macs.ts'
-import type { HostView } from './view.ts'
+import { emitToServer, guestsHere, vlansHere } from './vlans.ts'
+import type { HostView, NetworkIndex } from './view.ts'
 
 /**
  * Where frames go: to a local port, or once through a tunnel to the host of the port. What came out of a tunnel enters none. Broadcast and
@@ -20,8 +21,7 @@ export function emitForwarding(view: HostView, emit: Emit): void {
     }
   }
   for (const network of view.localNetworks) {
-    const local = view.localPorts.filter((port) => port.network === network.name)
-    const here = local.map(deliver)
+    const here = [...guestsHere(view, network), ...vlansHere(view, network)]
     const cookie = cookieOf('none', 'network', network.name)
     for (const many of [toMany, ...floatingMacs(view, network)]) {
       const priority = many === toMany ? 100 : 60
@@ -48,7 +48,9 @@ function deliver(port: Port): string {
 
 /** A frame for a port of the network, whatever MAC the match says. */
 export function emitToPort(view: HostView, network: Network, port: Port, match: string, emit: Emit): void {
-  if (port.host === view.host) emit('fdb', 100, cookieOf('none', 'port', port.name), match, deliver(port))
+  const vlan = view.index.vlans.find(({ ports }) => ports.includes(port))
+  if (vlan) emitToServer(view, vlan, port, match, emit)
+  else if (port.host === view.host) emit('fdb', 100, cookieOf('none', 'port', port.name), match, deliver(port))
   else emitRemote(view, network, port, match, emit)
 }
 
@@ -72,10 +74,17 @@ function toOthers(view: HostView, network: Network): string[] {
   return [set('tun_id', network.vni), `group:${groupOf(index.nodes, network)}`]
 }
 
+/** The hosts that have a port in a network, some of them more than once: servers in a VLAN are at every gateway. */
+export function hostsOf(index: NetworkIndex, network: Network): string[] {
+  const gateways = index.vlans.filter((vlan) => vlan.network === network).flatMap((vlan) => vlan.gateways)
+  const ports = (index.portsOf.get(network.name) ?? []).filter(({ attach }) => attach.kind !== 'vlan')
+  return [...ports.map((port) => port.host), ...gateways]
+}
+
 /** One copy to each other host that has a port in the network, in the order of their names. */
 function copies(view: HostView, network: Network): string[] {
   const { index, host } = view
-  const others = new Set((index.portsOf.get(network.name) ?? []).map((port) => port.host).filter((name) => name !== host))
+  const others = new Set(hostsOf(index, network).filter((name) => name !== host))
   const ends = [...others].sort().flatMap((name) => index.ends.get(name) ?? [])
   return ends.length === 0
     ? []

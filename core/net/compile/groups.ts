@@ -5,9 +5,10 @@ import { switchPorts } from './tables.ts'
 
 /** First of the OpenFlow ports of br-int whose tunnels ask the replicators, in the order of nodes, with BFD whether they live. */
 const firstWatchPort = 16
-/** The port that watches a node: it is up while its replicator answers. */
-export function watchPortOf(nodes: readonly BroadcastNode[], node: BroadcastNode): number {
-  return firstWatchPort + nodes.indexOf(node)
+/** The port that watches a host of `watchedHosts`: it is live while what answers there does; null for one that is not watched. */
+export function watchPortOf(watched: readonly BroadcastNode[], host: string): number | null {
+  const place = watched.findIndex((node) => node.host === host)
+  return place < 0 ? null : firstWatchPort + place
 }
 
 /** The group that sends a frame of a network to the broadcast cluster: by the two nodes that the network prefers, and by the kind of its tunnels. */
@@ -28,7 +29,7 @@ export function compileGroups(nodes: readonly BroadcastNode[]): string[] {
       const order = [...new Set([first, second, ...others])]
       return (['vxlan', 'gre'] as const).map((tunnel) => {
         const bucket = ({ replicator }: BroadcastNode): string => `actions=${join(set('tun_dst', replicator.ip), `output:${switchPorts[tunnel]}`)}`
-        const watched = order.map((node) => `bucket=watch_port=${watchPortOf(nodes, node)},${bucket(node)}`)
+        const watched = order.map((node) => `bucket=watch_port=${watchPortOf(nodes, node.host)!},${bucket(node)}`)
         const id = 1 + 2 * (i * nodes.length + j) + Number(tunnel === 'gre')
         // The port of all tunnels is always live.
         return join(`group_id=${id},type=fast_failover`, ...watched, `bucket=watch_port=${switchPorts[tunnel]},${bucket(first)}`)

@@ -1,5 +1,6 @@
 import type { Acl, Network, Peering, Port, Router, TunnelEnd, Vip, VirtualNetwork } from '../../model/network.ts'
-import { broadcastNodes, type BroadcastNode } from '../broadcast/nodes.ts'
+import { vlansOf, type Vlan } from './vlans.ts'
+import { broadcastNodes, watchedHosts, type BroadcastNode } from '../broadcast/nodes.ts'
 
 /** Where a floating address is. */
 export interface VipPlace {
@@ -35,6 +36,9 @@ export interface NetworkIndex {
   ends: ReadonlyMap<string, TunnelEnd>
   /** Of the broadcast cluster. */
   nodes: readonly BroadcastNode[]
+  /** The nodes, then other hosts that are watched. */
+  watched: readonly BroadcastNode[]
+  vlans: readonly Vlan[]
 }
 
 export function indexNetwork(input: CompileInput): NetworkIndex {
@@ -42,6 +46,7 @@ export function indexNetwork(input: CompileInput): NetworkIndex {
   const byName = <T extends { name: string }>(items: readonly T[]) => new Map(items.map((item) => [item.name, item]))
   const routerOf = new Map<string, Router>()
   for (const router of network.routers) for (const name of router.networks) routerOf.set(name, router)
+  const vlans = vlansOf(network)
   const peeringsOf = new Map<string, Peering[]>()
   for (const peering of network.peerings) for (const router of peering.routers) push(peeringsOf, router, peering)
   return {
@@ -51,14 +56,23 @@ export function indexNetwork(input: CompileInput): NetworkIndex {
     ports: byName(network.ports),
     routerOf,
     portsOf: group(network.ports, (port) => port.network),
-    portsOnHost: group(network.ports, (port) => port.host),
+    portsOnHost: portsOnHost(network, vlans),
     peeringsOf,
     aclsOfNetwork: group(network.acls, (acl) => acl.network),
     aclsOfPort: group(network.acls, (acl) => acl.port),
     vipsOf: group(network.vips, (vip) => vip.network),
     ends: allEnds(network, input.hosts),
     nodes: broadcastNodes(network, input.hosts),
+    watched: watchedHosts(network, input.hosts),
+    vlans,
   }
+}
+
+/** Servers in a VLAN are at every gateway. */
+function portsOnHost({ ports }: VirtualNetwork, vlans: readonly Vlan[]): Map<string, Port[]> {
+  const found = group(ports, ({ attach, host }) => (attach.kind === 'vlan' ? undefined : host))
+  for (const { gateways, ports: servers } of vlans) for (const host of gateways) for (const port of servers) push(found, host, port)
+  return found
 }
 
 /** Where tunnels end: of hosts with our agent, which say it themselves, and of those without, of which it is declared. */
@@ -71,6 +85,8 @@ export interface HostView {
   index: NetworkIndex
   host: string
   localPorts: readonly Port[]
+  /** Those that this host is a gateway of. */
+  localVlans: readonly Vlan[]
   /** Networks that have a port here. */
   localNetworks: readonly Network[]
   /** Routers of those. */
@@ -87,7 +103,8 @@ export function viewOf(index: NetworkIndex, host: string): HostView {
     routers.flatMap((router) => [router, ...(index.peeringsOf.get(router.name) ?? []).map((peering) => peerOf(index, peering, router))]),
   )
   const routed = reachedRouters.flatMap((router) => router.networks.map((name) => index.networks.get(name)!))
-  return { index, host, localPorts, localNetworks, routers, reachedNetworks: distinct([...localNetworks, ...routed]) }
+  const localVlans = index.vlans.filter(({ gateways }) => gateways.includes(host))
+  return { index, host, localPorts, localVlans, localNetworks, routers, reachedNetworks: distinct([...localNetworks, ...routed]) }
 }
 
 /** The router at the other end of a peering. */

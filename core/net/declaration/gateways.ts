@@ -22,21 +22,20 @@ export function gatewaysAmong(hosts: readonly NetworkHost[]): string[] {
  * it most (rendezvous hashing, as for `nodesFor`). None where there is no gateway.
  */
 export function gatewayOfVlans(declared: readonly Placed[], before: readonly Port[], gateways: readonly string[]): Map<string, string> {
-  const known = new Set(gateways)
-  const of = new Map<string, string>()
-  const settle = (ports: readonly Placed[], hostOf: (port: Placed, vlan: string) => string | undefined): void => {
+  const ports = [...declared, ...before].filter(({ attach }) => attach.kind === 'vlan')
+  const gatewayOf = new Map<string, string>()
+  const said = ({ host }: Placed): string | undefined => gateways.find((name) => name === host)
+  for (const choose of [said, (port: Placed) => preferred(port, gateways)]) {
     for (const port of ports) {
-      const vlan = vlanOf(port)
-      const host = vlan === undefined || of.has(vlan) ? undefined : hostOf(port, vlan)
-      if (host !== undefined) of.set(vlan!, host)
+      const vlan = vlanOf(port)!
+      const host = gatewayOf.has(vlan) ? undefined : choose(port)
+      if (host !== undefined) gatewayOf.set(vlan, host)
     }
   }
-  for (const ports of [declared, before]) settle(ports, ({ host }) => (known.has(host!) ? host : undefined))
-  settle([...declared, ...before], ({ attach }) => preferred(attach, gateways))
-  return of
+  return gatewayOf
 }
 
-function preferred(attach: Attachment, gateways: readonly string[]): string | undefined {
+function preferred({ attach }: Placed, gateways: readonly string[]): string | undefined {
   if (attach.kind !== 'vlan') return undefined
   const { nic, vlan } = attach
   const weighed = gateways.map((host) => ({ host, weight: hash32(`${nic} ${vlan} ${host}`) }))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { nodesFor } from '../broadcast/nodes.ts'
 import { traceRequestSchema, traceResultSchema, type TraceRequest, type TraceResult } from '../../model/trace.ts'
+import { toldWatches } from './replication.ts'
 import { traceSimulated } from './simulate.ts'
 import { testWorld, type Ailments } from './test-world.ts'
 
@@ -190,3 +191,11 @@ it('a port behind a tunnel to a host without an agent is followed as far as that
   expect(trace({ to: 'legacy' })).toMatchObject({ verdict: 'unknown', limit: expect.stringContaining('legacy-1, which has no agent') })
   expect(trace({ from: 'legacy', to: 'web-1' })).toMatchObject({ verdict: 'unknown', limit: expect.stringContaining('legacy-1, which has no agent') })
 })
+
+it.each([
+  [[], '    group:5\n     -> using bucket 0\n    bucket 0\n            output:7\n'],
+  [[16], '    group:5\n     -> bucket 0: not live due to port 16\n     -> using bucket 1\n'],
+  [[16, 17], '    group:5\n     -> bucket 0: not live due to port 16\n     -> bucket 1: not live due to port 17\n     -> no live bucket\n'],
+])('a switch says of ports %j that the nodes that they watch do not answer', (ports, text) => expect(toldWatches(text)).toEqual(new Set(ports)))
+
+it('a switch whose flows name no group says nothing of nodes', () => expect(toldWatches(' 0. priority 32768\n    output:2\n')).toBeNull())

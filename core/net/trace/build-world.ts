@@ -4,6 +4,7 @@ import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
 import { compileHost } from '../compile/compile.ts'
 import { FlowOwners } from '../compile/cookie.ts'
 import { compileGroups } from '../compile/groups.ts'
+import { vlanGroups } from '../compile/vlans.ts'
 import { indexNetwork, type CompileInput, type VipPlace } from '../compile/view.ts'
 import { parseGroup } from '../openflow/group.ts'
 import { tunnelMacOf } from '../tunnel-mac.ts'
@@ -79,13 +80,13 @@ export function buildWorld({ network, entities, hostStates, heard = [], revision
 
 function compiled(input: CompileInput): Pick<World, 'index' | 'owners' | 'tablesOf'> {
   const index = indexNetwork(input)
-  const groups = compileGroups(index.nodes).map(parseGroup)
   const tables = new Map<string, FlowTables>()
   return {
     index,
     owners: new FlowOwners(input.network),
     tablesOf(host) {
-      const made = tables.get(host) ?? new FlowTables(compileHost(index, host), groups)
+      const made =
+        tables.get(host) ?? new FlowTables(compileHost(index, host), [...compileGroups(index.nodes), ...vlanGroups(index, host)].map(parseGroup))
       tables.set(host, made)
       return made
     },

@@ -22,7 +22,7 @@ export function deadWatches(world: World, host: string): ReadonlySet<number> {
   if (said) return said
   const { nodes } = world.index
   const dead = nodes.filter((node) => world.hosts.get(node.host)?.replicates === false || (node.host !== host && !reaches(world, host, node.host)))
-  return new Set(dead.map((node) => watchPortOf(nodes, node)))
+  return new Set(dead.map((node) => watchPortOf(nodes, node.host)!))
 }
 
 function reaches(world: World, from: string, to: string): boolean {
@@ -32,7 +32,7 @@ function reaches(world: World, from: string, to: string): boolean {
 /** Hosts of the nodes that a network prefers to the one that is asked: those that do not answer. */
 export function nodesDown({ nodes }: NetworkIndex, watches: ReadonlySet<number>, asked: BroadcastNode, vni: number): string[] {
   const order = nodesFor(vni, nodes)
-  return order.slice(0, order.indexOf(asked)).flatMap((node) => (watches.has(watchPortOf(nodes, node)) ? [node.host] : []))
+  return order.slice(0, order.indexOf(asked)).flatMap((node) => (watches.has(watchPortOf(nodes, node.host)!) ? [node.host] : []))
 }
 
 /** Hosts that a node sends copies of a frame to that came from one of them, by the network's VNI, in the order of their names. */

@@ -1,5 +1,5 @@
 import type { ReachabilityDoc } from '../../../core/contract/desktop/network.ts'
-import { traceModeSchema, traceRequestSchema, type TraceResult } from '../../../core/model/trace.ts'
+import { traceModeSchema, traceRequestSchema, type TraceHop, type TraceResult } from '../../../core/model/trace.ts'
 import { table } from '../output.ts'
 import { flag, option, wholeNumber } from '../options.ts'
 import { readDeclaration } from './network.ts'
@@ -82,15 +82,32 @@ function reachabilityText({ ports, cells, reaches, plan }: ReachabilityDoc): str
   return lines.join('\n')
 }
 
-/** The hops as a table, the verdict below it. `verbose`: then what each switch says that it would do with the packet. */
+/** The hops as a table, the verdict below it, and of a packet to many every copy. `verbose`: with its own hops, and what each switch says that it would do. */
 export function traceText(result: TraceResult, verbose: boolean): string {
-  const rows = result.hops.map((hop) => [hop.n, hop.leg === 'forward' ? '→' : '←', hop.host, hop.device, hop.action, hop.evidence, hop.detail])
   const explanations = verbose
     ? result.hops.flatMap(({ n, host, device, explanation }) =>
         explanation === undefined ? [] : [`\n${n} ${device} of ${host}:\n${explanation.trim()}`],
       )
     : []
-  return [table(['N', '', 'HOST', 'DEVICE', 'ACTION', 'EVIDENCE', 'DETAIL'], rows), verdictText(result), ...explanations].join('\n')
+  return [hopsText(result.hops), verdictText(result), ...copiesText(result, verbose), ...explanations].join('\n')
+}
+
+function hopsText(hops: readonly TraceHop[]): string {
+  const rows = hops.map((hop) => [hop.n, hop.leg === 'forward' ? '→' : '←', hop.host, hop.device, hop.action, hop.evidence, hop.detail])
+  return table(['N', '', 'HOST', 'DEVICE', 'ACTION', 'EVIDENCE', 'DETAIL'], rows)
+}
+
+/** A line a copy: where it goes, where it parts from the one above, and what became of it. */
+function copiesText({ copies }: TraceResult, verbose: boolean): string[] {
+  if (!copies) return []
+  const rows = copies.map(({ host, port, after, hops, verdict, drop, limit }) => [
+    ...[host, port ?? '', hops.length === 0 ? 'above' : after],
+    ...[verdict, drop ? `${drop.reason}${drop.object ? ` (${drop.object})` : ''} on ${drop.host} at ${drop.device}` : (limit ?? '')],
+  ])
+  const own = verbose
+    ? copies.flatMap(({ host, port, hops }) => (hops.length === 0 ? [] : [`\nThe copy to ${port ?? 'any port'} of ${host}:`, hopsText(hops)]))
+    : []
+  return [`\n${copies.length === 1 ? '1 copy' : `${copies.length} copies`}`, table(['HOST', 'PORT', 'AFTER', 'VERDICT', 'WHY'], rows), ...own]
 }
 
 function verdictText({ verdict, drop, limit, rttMs }: TraceResult): string {

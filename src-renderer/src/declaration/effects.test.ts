@@ -13,6 +13,16 @@ describe('what a plan interrupts', () => {
     expect(effectsOf([change('change', 'acl', 'no-ssh', 'log')], en)).toEqual([en.declaration.effect.none])
   })
 
+  test('of broadcast nothing, whatever its way; of VIPs, claims that are refused from then on', () => {
+    const { effect } = en.declaration
+    expect(effectsOf([change('change', 'network', 'web', 'broadcast')], en)).toEqual([effect.broadcast('web')])
+    expect(effectsOf([change('change', 'network', 'web', 'broadcast', 'mtu')], en)).toEqual([effect.routing('web'), effect.broadcast('web')])
+    expect(effectsOf([change('add', 'host', 'h1')], en)).toEqual([effect.nodes('h1')])
+    expect(effectsOf([change('change', 'vip', 'a', 'ports'), change('change', 'vip', 'b', 'priorities'), change('delete', 'vip', 'c')], en)).toEqual([
+      effect.vips('a, c'),
+    ])
+  })
+
   test('each port is named once, by the worst that happens to it', () => {
     expect(
       effectsOf([change('delete', 'port', 'web-1'), change('change', 'port', 'web-2', 'host', 'mac'), change('change', 'port', 'web-3', 'ip')], en),

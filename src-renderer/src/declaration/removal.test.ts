@@ -16,12 +16,19 @@ routers:
   - {name: office, vpc: office, networks: [desks]}
 peerings:
   - {name: shop-office, routers: [shop, office]}
+hosts:
+  - {name: legacy-1, tunnelEnd: {ip: 10.7.2.50, mac: "02:00:00:00:00:50"}}
+vips:
+  - {name: web-vip, network: web, ip: 10.20.1.100, ports: [web-1, web-2], healthCheck: {tcp: 80}, priorities: {web-1: 9, web-2: 5}}
+  - {name: db-vip, network: db, ip: 10.20.2.100, ports: [db-1]}
 acls:
   - {name: no-ssh, network: db, direction: in, priority: 100, match: {proto: tcp, dport: 22}, action: drop}
   - {name: quarantine, port: db-1, direction: out, priority: 5, match: {}, action: drop}
 ports:
   - {name: web-1, network: web, ip: 10.20.1.11, host: h1, attach: {kind: netns}}
+  - {name: web-2, network: web, ip: 10.20.1.12, host: h1, attach: {kind: netns}}
   - {name: db-1, network: db, ip: 10.20.2.11, host: h1, attach: {kind: netns}}
+  - {name: legacy, network: web, ip: 10.20.1.40, host: legacy-1, attach: {kind: remote}}
 `
 const options = { hosts: ['h1'], prune: true }
 const { next } = planNetwork(emptyVirtualNetwork, parseDeclaration(declaration), options)
@@ -35,9 +42,16 @@ function deleted(kind: string, id: string): string[] {
 
 describe('an object is deleted with what cannot be without it', () => {
   test.each([
-    ['port', 'db-1', ['delete acl quarantine', 'delete port db-1']],
+    ['port', 'db-1', ['delete acl quarantine', 'delete port db-1', 'delete vip db-vip']],
+    ['port', 'web-1', ['delete port web-1', 'change vip web-vip']],
+    ['vip', 'web-vip', ['delete vip web-vip']],
+    ['host', 'legacy-1', ['delete port legacy', 'delete host legacy-1']],
     ['acl', 'no-ssh', ['delete acl no-ssh']],
-    ['network', 'db', ['delete network db', 'change router shop', 'delete acl no-ssh', 'delete acl quarantine', 'delete port db-1']],
+    [
+      'network',
+      'db',
+      ['delete network db', 'change router shop', 'delete acl no-ssh', 'delete acl quarantine', 'delete port db-1', 'delete vip db-vip'],
+    ],
     ['router', 'office', ['delete router office', 'delete peering shop-office']],
     ['peering', 'shop-office', ['delete peering shop-office']],
     ['vpc', 'office', ['delete vpc office', 'delete network desks', 'delete router office', 'delete peering shop-office']],

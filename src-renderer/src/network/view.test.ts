@@ -20,6 +20,8 @@ acls:
   - {name: low, network: db, direction: in, priority: 10, match: {proto: udp}, action: drop}
   - {name: no-ssh, network: db, direction: in, priority: 100, match: {proto: tcp, dport: 22}, action: drop}
   - {name: quarantine, port: web-2, direction: out, priority: 5, match: {}, action: drop}
+vips:
+  - {name: web-vip, network: web, ip: 10.20.1.100, ports: [web-2, web-10]}
 ports:
   - {name: web-10, network: web, ip: 10.20.1.20, host: h1, attach: {kind: netns}}
   - {name: web-2, network: web, ip: 10.20.1.12, host: h2, attach: {kind: vm, vm: shop-2}}
@@ -43,6 +45,12 @@ describe('the view', () => {
     expect(aclsOf({ network: 'db' }).map(({ name }) => name)).toEqual(['no-ssh', 'low'])
     expect(aclsOf({ port: 'web-2' }).map(({ name }) => name)).toEqual(['quarantine'])
     expect(routerOf('db')?.name).toBe('shop')
+    expect(
+      view()
+        .vipsFor('web-10')
+        .map(({ name }) => name),
+    ).toEqual(['web-vip'])
+    expect(view().vipsFor('db-1')).toEqual([])
     expect(peeringsOf('office').map(({ name }) => name)).toEqual(['shop-office'])
   })
 
@@ -73,6 +81,7 @@ describe('the tree', () => {
 
   test('what is looked for is shown with all that it lies in, whatever is open', () => {
     expect(rowsOf([], ['10.20.2.11'])).toEqual(['vpc shop', '  network db', '    port db-1'])
+    expect(rowsOf([], ['10.20.1.100'])).toEqual(['vpc shop', '  network web', '    vip web-vip'])
     expect(rowsOf([], ['quarantine'])).toEqual(['vpc shop', '  network web', '    port web-2', '      acl quarantine'])
     expect(rowsOf(['vpc/shop'], ['nothing-like-it'])).toEqual([])
   })
@@ -81,6 +90,7 @@ describe('the tree', () => {
     for (const ref of [
       { kind: 'acl', id: 'quarantine' },
       { kind: 'port', id: 'db-1' },
+      { kind: 'vip', id: 'web-vip' },
       { kind: 'peering', id: 'shop-office' },
       { kind: 'router', id: 'office' },
     ]) {

@@ -107,7 +107,8 @@ function addVips(elements: Elements, { vips, vipStateOf, layout, m }: GraphInput
   }
 }
 
-function addPhysical(elements: Elements, { topology, status, nics, view, stateOf, rolesOf, lanes, narrow, m }: GraphInput, layout: Layout): void {
+function addPhysical(elements: Elements, input: GraphInput, layout: Layout): void {
+  const { topology, status, nics, view, stateOf, rolesOf, lanes, narrow, m } = input
   const rows = new Set([...layout.hosts.values()].map(({ y, height }) => Math.round((y - height / 2) / 60))).size
   const roomy = layout.hosts.size <= roomyHosts && !narrow
   for (const [name, box] of layout.switches) {

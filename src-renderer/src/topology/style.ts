@@ -115,7 +115,9 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'background-color': token('hover'),
         'border-width': 1,
         'border-color': token('line'),
-        'z-index': 0,
+        // Over stems and under what leads along it: edges are below all nodes that are not compared with them.
+        'z-index-compare': 'manual',
+        'z-index': 2,
       } as object,
     },
     {
