@@ -5,11 +5,13 @@ import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
 import forwardingOutage from './forwarding-outage.ts'
 import inventory from './inventory.ts'
+import memberJoin from './member-join.ts'
 import moduleRestart from './module-restart.ts'
 import networkChange from './network-change.ts'
 import networkCompile from './network-compile.ts'
 import overlayThroughput from './overlay-throughput.ts'
 import reachability from './reachability.ts'
+import sourceLimits from './source-limits.ts'
 import trace from './trace.ts'
 import topologyFrames from './topology-frames.ts'
 import underLoad from './under-load.ts'
@@ -29,5 +31,7 @@ export const benches: Bench[] = [
   moduleRestart,
   overlayThroughput,
   broadcastCopies,
+  memberJoin,
+  sourceLimits,
   topologyFrames,
 ]

@@ -37,10 +37,13 @@ afterAll(async () => {
 const show = (place: string) => page.evaluate((hash) => void Object.assign(Reflect.get(globalThis, 'location'), { hash }), `#/lab${place}`)
 const inspector = () => page.getByRole('complementary', { name: 'Inspector' })
 
-async function expectNoViolations(): Promise<void> {
+/** What is new on the screen is checked: the journey checks every screen as a whole. */
+async function expectNoViolations(part: 'aside' | '[role=dialog]'): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    const { violations } = await new AxeBuilder({ page }).analyze()
+    const axe = new AxeBuilder({ page }).include(part)
+    // Themes differ in colours alone.
+    const { violations } = await (colorScheme === 'dark' ? axe : axe.withRules(['color-contrast'])).analyze()
     expect(violations.map(({ id, nodes }) => `${colorScheme} ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`)).toEqual([])
   }
 }
@@ -56,7 +59,7 @@ describe('broadcast', () => {
     await nodes.getByText('in the kernel').waitFor()
     await nodes.getByText('by the agent, slower').waitFor()
     await page.getByTestId('announcements').getByText('10.20.1.100').first().waitFor()
-    await expectNoViolations()
+    await expectNoViolations('aside')
   })
 
   test('its mode is changed by a plan that says what it costs', async () => {
@@ -77,7 +80,7 @@ describe('a VIP', () => {
     await inspector().getByTestId('vip-owner').getByText('phys-1').waitFor()
     expect(await page.getByTestId('vip-history').innerText()).toMatch(/web-2 → phys-1.*322\sms/s)
     expect(await page.getByTestId('vip-refused').innerText()).toContain('web-7')
-    await expectNoViolations()
+    await expectNoViolations('aside')
   })
 
   test('that two guests fight for warns of both, and moves while one looks', async () => {
@@ -90,7 +93,7 @@ describe('a VIP', () => {
       .getByRole('navigation', { name: 'Outline' })
       .getByRole('button', { name: /VIP cache-vip.*degraded/ })
       .waitFor()
-    await expectNoViolations()
+    await expectNoViolations('aside')
   })
 
   test('is written into the declaration by a form', async () => {
@@ -99,7 +102,7 @@ describe('a VIP', () => {
     const dialog = page.getByRole('dialog')
     await dialog.getByRole('checkbox', { name: 'db-3' }).check()
     await dialog.getByRole('textbox', { name: 'Priority of db-3' }).fill('25')
-    await expectNoViolations()
+    await expectNoViolations('[role=dialog]')
     await dialog.getByRole('button', { name: 'Write into the declaration' }).click()
     expect(await page.locator('main textarea').inputValue()).toContain('priorities: {db-1: 100, db-2: 50, db-3: 25}')
     await page.getByRole('button', { name: /^Change VIP db-vip$/ }).click()

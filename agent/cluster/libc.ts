@@ -12,6 +12,7 @@ export interface Libc {
   setsockopt(descriptor: number, level: number, option: number, value: Buffer, valueLength: number): number
   close(descriptor: number): number
   if_nametoindex(name: string): number
+  setns(descriptor: number, type: number): number
 }
 
 let libc: Libc | undefined
@@ -30,10 +31,12 @@ export function loadLibc(): Libc {
     setsockopt: self.func('int setsockopt(int, int, int, const void *, uint)'),
     close: self.func('int close(int)'),
     if_nametoindex: self.func('uint if_nametoindex(const char *)'),
+    setns: self.func('int setns(int, int)'),
   } as unknown as Libc
   return libc
 }
 
+export const sockStream = 1
 export const sockDgram = 2
 export const sockRaw = 3
 export const sockCloexec = 0o2000000

@@ -10,9 +10,13 @@ import { BroadcastDriver } from './broadcast-driver.ts'
 import { BroadcastReport } from './broadcast-report.ts'
 import { ClusterAddress } from './cluster-address.ts'
 import type { Desired } from './desired.ts'
+import { PlatformVips } from './platform-vips.ts'
+import { GatewayTakeover } from './gateway-takeover.ts'
 import { RefusedClaims, refusedPeriodMs } from './refused-claims.ts'
 import type { VirtualSwitch } from './switch/virtual-switch.ts'
+import { VipAnnouncer } from './vip-announcer.ts'
 import { VipClaims } from './vip-claims.ts'
+import { VipHealth } from './vip-health.ts'
 
 const reportPeriodMs = 5000
 
@@ -26,6 +30,8 @@ export interface BroadcastPartOptions {
   store: Store
   desired: Desired
   virtualSwitch: VirtualSwitch
+  /** Whether this host leads the cluster. */
+  leads(): boolean
 }
 
 /** What a forwarder has found of its host when it puts something in place. */
@@ -45,6 +51,10 @@ export class BroadcastPart {
   readonly #address: ClusterAddress
   readonly #report: BroadcastReport
   readonly #refused: RefusedClaims
+  readonly #health: VipHealth
+  readonly #platformVips: PlatformVips
+  readonly #announcer: VipAnnouncer
+  readonly #takeover: GatewayTakeover
   #place: BroadcastPlace | null = null
   #timers: Disposable[] = []
   #caughtUp = false
@@ -57,6 +67,10 @@ export class BroadcastPart {
     this.#claims = new VipClaims({ ...options, host, sees: () => this.#driver.sees })
     this.#report = new BroadcastReport(host, this.#driver, this.#claims)
     this.#refused = new RefusedClaims({ ...options, host })
+    this.#health = new VipHealth({ ...options, host, run: paths.run })
+    this.#platformVips = new PlatformVips(options)
+    this.#announcer = new VipAnnouncer({ ...options, host })
+    this.#takeover = new GatewayTakeover({ ...options, host })
     this.#address = new ClusterAddress({
       ...{ env, logger, store, host },
       holder: () => desired.clusterAddressHost,
@@ -70,6 +84,12 @@ export class BroadcastPart {
   start(): void {
     const { env, desired, config } = this.#options
     this.#address.start()
+    this.#health.start()
+    this.#platformVips.start()
+    this.#takeover.start(
+      () => this.#place,
+      () => new Map([...desired.vips].flatMap(([vip, { record }]) => (record.owner ? [[vip, record.owner] as const] : []))),
+    )
     this.#timers = [
       env.every(reportPeriodMs, () => this.#tell()),
       env.every(refusedPeriodMs, () => void this.#refused.look(desired.network, desired.refused.get(config.host) ?? {})),
@@ -80,6 +100,10 @@ export class BroadcastPart {
   /** The data path goes on; another process takes it over. */
   stop(): void {
     this.#address.stop()
+    this.#health.stop()
+    this.#platformVips.stop()
+    this.#announcer.stop()
+    this.#takeover.stop()
     for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]()
     this.#driver.close({ keep: true })
     this.#caughtUp = false
@@ -96,6 +120,7 @@ export class BroadcastPart {
     const { desired, config } = this.#options
     this.#driver.converge({ ...this.#place, holdsClusterAddress: desired.clusterAddressHost === config.host })
     this.#address.placed()
+    this.#announcer.placed(this.#place.network)
     if (!this.#caughtUp) this.#claims.catchUp()
     this.#caughtUp = true
   }

@@ -10,11 +10,13 @@ import type { Store, StoredKey } from '../store/store.ts'
 import {
   clusterAddressDocSchema,
   endDocSchema,
+  healthDocSchema,
   isPartKey,
   networkKeys,
   placedDocSchema,
   refusedDocSchema,
   vipRecordSchema,
+  type HealthDoc,
   type PlacedDoc,
   type RefusedDoc,
 } from './documents.ts'
@@ -34,12 +36,21 @@ export interface StoredVip {
   revision: number
 }
 
+/** What a host says of members of VIPs that it checks, and the revision at which it did. */
+export interface StoredHealth {
+  doc: HealthDoc
+  revision: number
+}
+
 /** The virtual network at one revision of the store. */
 interface Known {
   revision: number
   parts: NetworkParts
   network: VirtualNetwork
 }
+
+/** What a host says of itself often, and nothing has to be put in place for. */
+const silent = [networkKeys.placedAll, networkKeys.healthAll]
 
 const nothing: Known = { revision: 0, parts: new NetworkParts(), network: emptyVirtualNetwork }
 
@@ -51,6 +62,7 @@ export class Desired implements Disposable {
   readonly #placed = new Map<string, PlacedDoc>()
   readonly #vips = new Map<string, StoredVip>()
   readonly #refused = new Map<string, RefusedDoc>()
+  readonly #health = new Map<string, StoredHealth>()
   #clusterAddress: string | null = null
   readonly #waiting = new Set<() => void>()
   /** The newest that can be read. */
@@ -95,6 +107,11 @@ export class Desired implements Disposable {
   /** Claims that hosts have refused, by host. */
   get refused(): ReadonlyMap<string, RefusedDoc> {
     return this.#refused
+  }
+
+  /** What hosts have found of the members of VIPs that the platform drives, by host. */
+  get health(): ReadonlyMap<string, StoredHealth> {
+    return this.#health
   }
 
   /** The host that is to answer for the broadcast cluster's address; null: nobody is. */
@@ -171,6 +188,7 @@ export class Desired implements Disposable {
     this.#placed.clear()
     this.#vips.clear()
     this.#refused.clear()
+    this.#health.clear()
     this.#clusterAddress = null
     for (const item of items) this.#sawOther(item, item.revision)
     const parts = items.filter(({ key }) => isPartKey(key))
@@ -186,7 +204,7 @@ export class Desired implements Disposable {
     // What this process has written already, and what was before that, is known.
     const isNew = parts.length > 0 && revision > this.#newest.revision
     if (isNew) this.#sawNetwork({ revision, parts: this.#newest.parts.with(parts) })
-    this.#tell(isNew || changes.some(({ key }) => !key.startsWith(networkKeys.placedAll) && !isPartKey(key)))
+    this.#tell(isNew || changes.some(({ key }) => !silent.some((prefix) => key.startsWith(prefix)) && !isPartKey(key)))
   }
 
   #sawOther({ key, value }: { key: string; value: unknown }, revision: number): void {
@@ -195,6 +213,9 @@ export class Desired implements Disposable {
     else if (key.startsWith(networkKeys.vips)) {
       const record = vipRecordSchema.safeParse(value).data
       keep(this.#vips, key.slice(networkKeys.vips.length), record && { record, revision })
+    } else if (key.startsWith(networkKeys.healthAll)) {
+      const doc = healthDocSchema.safeParse(value).data
+      keep(this.#health, key.slice(networkKeys.healthAll.length), doc && { doc, revision })
     } else if (key.startsWith(networkKeys.refusedAll))
       keep(this.#refused, key.slice(networkKeys.refusedAll.length), refusedDocSchema.safeParse(value).data)
     else if (key === networkKeys.clusterAddress) this.#clusterAddress = clusterAddressDocSchema.safeParse(value).data?.host ?? null

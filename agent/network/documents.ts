@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { HoldfastError } from '../../core/errors.ts'
 import { announcementSchema, driftSchema, refusedClaimSchema, vipOwnerSchema } from '../../core/model/broadcast.ts'
-import { nameSchema } from '../../core/model/common.ts'
+import { nameSchema, wallMsSchema } from '../../core/model/common.ts'
 import type { VipRecord } from '../../core/net/broadcast/claims.ts'
 import { tunnelEndSchema, virtualNetworkSchema, type VirtualNetwork } from '../../core/model/network.ts'
 
@@ -28,6 +28,9 @@ export const networkKeys = {
   /** Claims to floating addresses that a host has refused its ports, written by itself. */
   refused: (host: string) => `/holdfast-network/refused/${host}`,
   refusedAll: '/holdfast-network/refused/',
+  /** What a host has found of the members of VIPs that the platform drives, written by itself; bound to a lease of its. */
+  health: (host: string) => `/holdfast-network/health/${host}`,
+  healthAll: '/holdfast-network/health/',
   /** Which broadcast node answers for the cluster's address; bound to a lease of its. */
   clusterAddress: '/holdfast-network/broadcast-cluster-address',
 } as const
@@ -59,6 +62,15 @@ export const vipRecordSchema: z.ZodType<VipRecord> = z.looseObject({
 /** By VIP. */
 export const refusedDocSchema = z.record(z.string(), z.array(refusedClaimSchema))
 export type RefusedDoc = z.infer<typeof refusedDocSchema>
+/** By VIP and port. */
+export const healthDocSchema = z.record(
+  z.string(),
+  z.record(
+    z.string(),
+    z.looseObject({ well: z.boolean(), sinceMs: wallMsSchema, why: z.string().nullable(), lastWellAtMs: wallMsSchema.nullable() }),
+  ),
+)
+export type HealthDoc = z.infer<typeof healthDocSchema>
 export const clusterAddressDocSchema = z.looseObject({ host: nameSchema })
 
 /** No more is unpacked, whatever somebody has put there. */

@@ -6,7 +6,7 @@ import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
 import { clusterEnd } from '../../core/net/broadcast/nodes.ts'
 import { compileGroups, watchPortOf } from '../../core/net/compile/groups.ts'
-import { vlanGroups } from '../../core/net/compile/vlans.ts'
+import { vlanGroups, vlanPortOf } from '../../core/net/compile/vlans.ts'
 import { allEnds, indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
 import { tunnelMacOf } from '../../core/net/tunnel-mac.ts'
@@ -17,7 +17,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { FlowCompiler } from './flow-compiler.ts'
 import { AclLog, aclLogPeriodMs } from './acl-log.ts'
 import { Guests } from './guests.ts'
-import { deviceOf, guestsOf, pluggedPorts, portsDown } from './local-ports.ts'
+import { deviceOf, guestsOf, pluggedPorts, portsDown, vlansAt } from './local-ports.ts'
 import type { Takeover } from './switch/keeper-status.ts'
 import type { BroadcastPlace } from './broadcast-part.ts'
 import type { DesiredSwitch } from './switch/desired-switch.ts'
@@ -208,8 +208,14 @@ export class Forwarder {
     const own: TunnelEnd = { ip: underlay.ip, mac: datapath === 'kernel' ? underlay.mac : tunnelMacOf(underlay.ip) }
     const hosts = new Map([...ends, [config.host, own]])
     const problems: string[] = []
-    problems.push(...(await this.#vlans.converge(network, config.host)))
-    const guests = guestsOf(network, config.host)
+    const vlans = datapath === 'kernel' ? [] : vlansAt(network, config.host)
+    if (datapath === 'kernel') problems.push(...(await this.#vlans.converge(network, config.host)))
+    problems.push(
+      ...vlans.flatMap(({ nic, vlan }) =>
+        nic === underlay.nic ? [] : `VLAN ${vlan} of ${nic} is out of reach: a gateway in user space joins those of ${underlay.nic} alone`,
+      ),
+    )
+    const guests = guestsOf(network, config.host, owners)
     const haveCables = this.#guests.run(guests)
     const made = this.#guests.converge(guests).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
     // A device has to be there before the switch takes it; what else changes of a guest does not hold up flows.
@@ -226,6 +232,7 @@ export class Forwarder {
       notOurs: cluster.notOurs,
       ports,
       watched: cluster.watched,
+      vlans: vlans.filter(({ nic }) => nic === underlay.nic).map((one) => ({ number: vlanPortOf(one), vlan: one.vlan })),
       flows,
       groups: cluster.groups,
       meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],

@@ -14,6 +14,8 @@ export interface Guest {
   mac: string
   /** Addresses with prefix length, IPv4 first. */
   addresses: string[]
+  /** Addresses with full prefix length that it has for now, beside its own: they come and go without touching those. */
+  floating: string[]
   /** Default gateways, one a family at most. */
   gateways: string[]
   mtuBytes: number
@@ -30,11 +32,16 @@ mount -t proc proc /proc && mount -t sysfs sysfs /sys && hostname "$1" || exit 1
 while :; do sleep 86400 & wait; done
 `
 
+/** Process 1 of the light guest on a port, as this host counts; null: it does not run. */
+export function guestInit(run: string, port: string): ProcessId | null {
+  return readPidFile(join(run, `${prefix}${port}.pid`))
+}
+
 /** The guests of this host, kept as `/run/holdfast/guest-NAME.pid`. */
 export class Guests {
   readonly #run: string
   /** What each guest was set up with by this process, to leave alone what is right already. */
-  readonly #done = new Map<string, string>()
+  readonly #done = new Map<string, { cable: string; floating: readonly string[] }>()
 
   constructor(run: string) {
     this.#run = run
@@ -74,15 +81,21 @@ export class Guests {
   }
 
   async #make(guest: Guest): Promise<void> {
-    const wanted = JSON.stringify(guest)
+    const { floating, ...own } = guest
+    const cable = JSON.stringify(own)
     let init = readPidFile(this.#pidFile(guest.name))
-    if (init && this.#done.get(guest.name) === wanted) return
+    const done = this.#done.get(guest.name)
+    if (init && done?.cable === cable) {
+      await float(floating, done.floating, init)
+      this.#done.set(guest.name, { cable, floating })
+      return
+    }
     if (!init) {
       await this.#remove(guest.name)
       init = await this.#boot(guest)
     }
     await this.#cable(guest, init)
-    this.#done.set(guest.name, wanted)
+    this.#done.set(guest.name, { cable, floating })
   }
 
   async #boot(guest: Guest): Promise<ProcessId> {
@@ -109,7 +122,7 @@ export class Guests {
   /** Plugs it in, or puts its addresses right where it is plugged in already. */
   async #cable(guest: Guest, { pid }: ProcessId): Promise<void> {
     const { device, mac, mtuBytes } = guest
-    const inside = (...argv: string[]): [string, ...string[]] => ['nsenter', '--target', String(pid), '--net', '--', ...argv]
+    const inside = (...argv: string[]): [string, ...string[]] => insideNetwork(pid, ...argv)
     const links = JSON.parse(await runProgram(inside('ip', '-json', 'link', 'show'))) as { ifname: string }[]
     if (!links.some((link) => link.ifname === 'eth0')) {
       await runProgram(['ip', '-force', '-batch', '-'], { input: `link delete dev ${device}\n` }).catch(() => undefined)
@@ -124,11 +137,30 @@ export class Guests {
       `link set dev eth0 address ${mac} mtu ${mtuBytes}`,
       `link set dev eth0 up`,
       ...guest.addresses.map((address) => `address add ${address} dev eth0${address.includes(':') ? ' nodad' : ''}`),
+      ...guest.floating.map(addFloating),
       ...guest.gateways.map((gateway) => `route replace default via ${gateway} dev eth0`),
     ]
     await runProgram(inside('ip', '-batch', '-'), { input: `${lines.join('\n')}\n` })
     await runProgram(['ip', 'link', 'set', 'dev', device, 'mtu', String(mtuBytes), 'up'])
   }
+}
+
+function insideNetwork(pid: number, ...argv: string[]): [string, ...string[]] {
+  return ['nsenter', '--target', String(pid), '--net', '--', ...argv]
+}
+
+/** `preferred_lft 0`: what the guest itself begins is to come from an address of its own. */
+function addFloating(address: string): string {
+  return `address replace ${address} dev eth0${address.includes(':') ? ' nodad preferred_lft 0' : ''}`
+}
+
+/** Gives a guest that is plugged in other floating addresses than before. */
+async function float(wanted: readonly string[], before: readonly string[], { pid }: ProcessId): Promise<void> {
+  const gone = before.filter((address) => !wanted.includes(address)).map((address) => `address delete ${address} dev eth0\n`)
+  const come = wanted.filter((address) => !before.includes(address)).map((address) => `${addFloating(address)}\n`)
+  // Somebody in the guest may have taken it out already.
+  if (gone.length > 0) await runProgram(insideNetwork(pid, 'ip', '-force', '-batch', '-'), { input: gone.join('') }).catch(() => undefined)
+  if (come.length > 0) await runProgram(insideNetwork(pid, 'ip', '-batch', '-'), { input: come.join('') })
 }
 
 /** The only child of `unshare --fork`: process 1 of its namespaces. */

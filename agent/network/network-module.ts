@@ -63,7 +63,10 @@ export class NetworkModule {
       onForwarding: (forwarding) => this.#placed(forwarding),
       onPlaced: (place) => this.#broadcast.place(place),
     })
-    this.#broadcast = new BroadcastPart({ ...options, store: this.#store, desired: this.#desired, virtualSwitch: this.#forwarder.switch })
+    this.#broadcast = new BroadcastPart({
+      ...{ ...options, store: this.#store, desired: this.#desired, virtualSwitch: this.#forwarder.switch },
+      leads: () => this.#leader === options.config.host,
+    })
     this.probe = new Probe(this.#forwarder, options.config, paths)
     new Follower({
       logger,

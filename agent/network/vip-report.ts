@@ -1,17 +1,24 @@
 import type { RefusedClaim, VipState } from '../../core/model/broadcast.ts'
 import { isDamped, noRecord } from '../../core/net/broadcast/claims.ts'
+import { membersOf, unwellMembers } from '../../core/net/broadcast/platform-vip.ts'
 import type { ObjectLog } from '../../core/sync/object-log.ts'
 import type { Desired } from './desired.ts'
 
 /** Reports what becomes of floating addresses; only the host that leads the cluster does. */
-export function reportVips(log: ObjectLog, { network, vips, refused }: Pick<Desired, 'network' | 'vips' | 'refused'>, nowMs: number): void {
+export function reportVips(log: ObjectLog, desired: Pick<Desired, 'network' | 'vips' | 'refused' | 'health'>, nowMs: number): void {
+  const { network, vips, refused, health } = desired
+  const portsByName = new Map(network.ports.map((port) => [port.name, port]))
   const names = new Set(network.vips.map(({ name }) => name))
   for (const { id } of log.list('vipState')) if (!names.has(id)) log.del('vipState', id)
-  for (const { name, ports } of network.vips) {
+  for (const vip of network.vips) {
+    const { name, ports } = vip
     const { record, revision } = vips.get(name) ?? { record: noRecord, revision: 0 }
     const owner = record.owner && ports.includes(record.owner.port) ? { ...record.owner, epoch: revision } : null
     const { claimants, history } = record
-    const doc: VipState = { name, owner, claimants, damped: isDamped(record, nowMs), refused: refusedOf(refused, name), history }
+    const doc: VipState = {
+      ...{ name, owner, claimants, damped: isDamped(record, nowMs), refused: refusedOf(refused, name), history },
+      ...(vip.healthCheck && { unwell: unwellMembers(membersOf(vip, portsByName, health)) }),
+    }
     log.put({ kind: 'vipState', id: name, doc })
   }
 }

@@ -79,7 +79,7 @@ export const driftSchema = z.looseObject({
   from: nameSchema.nullable(),
   to: nameSchema.nullable(),
   atMs: wallMsSchema,
-  /** From the last sign of life of the old owner to the announcement of the new one; null where none was seen. */
+  /** From the last sign of life of the old owner to the announcement of the new one (of none, until it was taken from the old one); null where none was seen. */
   outageMs: count.nullable(),
 })
 export type Drift = z.infer<typeof driftSchema>
@@ -97,6 +97,8 @@ export const vipStateSchema = z.looseObject({
   /** Whether it moved so often that moves are held back. */
   damped: z.boolean(),
   refused: z.array(refusedClaimSchema),
+  /** Of a VIP that the platform drives: the ports that cannot have it now. */
+  unwell: z.array(z.looseObject({ port: nameSchema, why: z.string() })).optional(),
   /** Oldest first. */
   history: z.array(driftSchema),
 })

@@ -50,3 +50,17 @@ test('what only one host can tell stays, however old', () => {
     { id: 'h3/mgmt', doc: { later: true } },
   ])
 })
+
+test('of the virtual network only what the reporter of its latest revision says counts, of VIPs and hosts as well', () => {
+  const overlay = (reporter: string, revision: number): Report => ({ reporter, kind: 'overlay', id: 'overlay', atMs: 1, doc: { revision } })
+  const of = (reporter: string, kind: string, id: string, atMs: number): Report => ({ reporter, kind, id, atMs, doc: { name: id } })
+  const kinds = ['vip', 'vipState', 'networkHost', 'port']
+  const reports = [
+    ...[overlay('h1', 8), overlay('h2', 9)],
+    ...kinds.flatMap((kind) => [of('h1', kind, 'gone', 99), of('h1', kind, 'kept', 99), of('h2', kind, 'kept', 1)]),
+  ]
+  const merged = mergeReports(reports, [fresh('h1'), fresh('h2')], nowMs)
+  expect(merged.filter(({ kind }) => kind !== 'overlay').map(({ kind, id, reporter }) => `${kind} ${id} by ${reporter}`)).toEqual(
+    kinds.map((kind) => `${kind} kept by h2`),
+  )
+})

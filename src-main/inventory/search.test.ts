@@ -29,6 +29,10 @@ const db = dbWith([
   nic('h3', 'storage', 'de:ad:be:ef:00:01'),
   neighbour,
   eventObject('h3/m-9', 9, 'Path storage between h3 and h1 is down'),
+  { kind: 'vip', id: 'web-vip', atMs: 1, doc: { name: 'web-vip', network: 'web', ip: '10.20.1.100', ports: ['web-1'] } },
+  { kind: 'vipState', id: 'web-vip', atMs: 1, doc: { name: 'web-vip' } },
+  { kind: 'networkHost', id: 'legacy-1', atMs: 1, doc: { name: 'legacy-1', roles: [], tunnelEnd: { ip: '10.7.2.50', mac: '02:00:00:00:00:50' } } },
+  { kind: 'networkHost', id: 'h3', atMs: 1, doc: { name: 'h3', roles: ['broadcast'] } },
   { kind: 'volume', id: 'vol-of-tomorrow', atMs: 1, doc: { some: 'thing' } },
 ])
 const titles = (query: string) => search(db, 'lab', query, 5).map(({ kind, id }) => `${kind} ${id}`)
@@ -41,9 +45,16 @@ test.each([
   ['several words, any order', 'storage h3', 'nic h3/storage'],
   ['a switch by what hears it', 'TOR-A', 'switch tor-a'],
   ['an event by its words', 'between down', 'event h3/m-9'],
+  ['a VIP by its address', '10.20.1.100', 'vip web-vip'],
+  ['a host without an agent by its tunnel end', '10.7.2.50', 'networkHost legacy-1'],
   ['a kind that this version does not know', 'tomorrow', 'volume vol-of-tomorrow'],
 ])('finds %s', (_name, query, expected) => {
   expect(titles(query)[0]).toBe(expected)
+})
+
+test('what is only reported of an object is not found beside it', () => {
+  expect(titles('web-vip')).toEqual(['vip web-vip'])
+  expect(titles('h3').filter((title) => title.startsWith('networkHost'))).toEqual([])
 })
 
 test('finds nothing in another context, and nothing for nothing', () => {

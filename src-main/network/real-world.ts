@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Look } from '../../core/contract/agent/network.ts'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
+import type { Port } from '../../core/model/network.ts'
 import type { TraceRequest } from '../../core/model/trace.ts'
 import { parseFlowLine } from '../../core/net/openflow/flow.ts'
 import { FlowTables } from '../../core/net/openflow/tables.ts'
@@ -41,9 +42,11 @@ export async function realWorld(world: World, request: TraceRequest, agentOf: Ag
 
 /** Every host of the sender's VPC, for what the flows really are may lead to any of them; and those that it should pass. */
 function hostsToAsk(world: World, request: TraceRequest): Set<string> {
-  const { networks, ports, input } = world.index
+  const { networks, ports, portsOnHost } = world.index
   const vpc = networks.get(ports.get(request.from)?.network ?? '')?.vpc
-  const inVpc = vpc === undefined ? [] : input.network.ports.filter((port) => networks.get(port.network)?.vpc === vpc).map((port) => port.host)
+  const has = ([, own]: readonly [string, readonly Port[]]): boolean =>
+    vpc !== undefined && own.some((port) => networks.get(port.network)?.vpc === vpc)
+  const inVpc = [...portsOnHost].filter(has).map(([host]) => host)
   const passed = everyHop(traceSimulated(world, request)).flatMap((hop) => (world.hosts.has(hop.host) ? [hop.host] : []))
   return new Set([...inVpc, ...passed])
 }

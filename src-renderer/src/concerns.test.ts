@@ -25,7 +25,7 @@ function input({ cut = [], off = [], ...rest }: { cut?: string[]; off?: string[]
       agent: { version: '1', modules: {} },
     })),
   }
-  return { status, disks: [], clocks: new Map(), members: [], modules: [], nics: [], tasks: [], ...rest }
+  return { status, disks: [], clocks: new Map(), members: [], modules: [], nics: [], tasks: [], vips: [], nodes: [], ...rest }
 }
 const texts = (given: ConcernInput): string[] => concernsOf(given, en).map(({ severity, text }) => `${severity}: ${text}`)
 const nic = (host: string, state: LiveState): Nic => ({
@@ -41,6 +41,27 @@ const nic = (host: string, state: LiveState): Nic => ({
 describe('concerns', () => {
   test('a healthy cluster has none', () => {
     expect(texts(input())).toEqual([])
+  })
+
+  test('two places that claim an address, and a broadcast cluster that is gone', () => {
+    const claim = (host: string) => ({ port: 'web-1', host, mac: '00:00:5e:00:01:33', at: '2026-01-01T00:00:00.000Z' })
+    const vip = { name: 'web-vip', network: 'web', ip: '10.20.1.100', owner: null, allowed: [], damped: false, refused: [], history: [] }
+    const contested = concernsOf(
+      input({
+        vips: [
+          { ...vip, claimants: [claim('h1'), claim('h2')] },
+          { ...vip, name: 'calm', claimants: [claim('h1')] },
+        ],
+      }),
+      en,
+    )
+    expect(contested).toEqual([{ severity: 'warning', text: en.concern.vipContested('web-vip'), about: { kind: 'vip', id: 'web-vip' } }])
+    const node = (host: string, state: 'up' | 'down') => ({
+      ...{ host, state, way: 'tc' as const, problems: [], replicator: '169.254.3.11', holdsClusterAddress: false, copiesPerSecond: 0 },
+      ...{ membershipWrites: 0, answeredArp: 0, answeredBfd: 0, dropped: {} },
+    })
+    expect(texts(input({ nodes: [node('h1', 'down'), node('h2', 'up')] }))).toEqual([])
+    expect(texts(input({ nodes: [node('h1', 'down'), node('h2', 'down')] }))).toEqual([`error: ${en.concern.noNode('h1, h2')}`])
   })
 
   test('one cut link is one concern, about the host that is cut', () => {

@@ -1,6 +1,8 @@
+import type { BroadcastNodeDoc, VipDoc } from '../../core/contract/desktop/broadcast.ts'
 import type { Status } from '../../core/contract/desktop/inventory.ts'
 import { planes, type Disk, type Member, type Module, type Nic, type Plane, type Task } from '../../core/model/index.ts'
 import { planeState } from '../../core/status/status.ts'
+import { isContested } from '../../core/status/vips.ts'
 import type { Messages } from './i18n/i18n.svelte.ts'
 import type { Ref } from './state/place.ts'
 import { taskTitle } from './tasks/words.ts'
@@ -21,6 +23,9 @@ export interface ConcernInput {
   modules: Module[]
   nics: Nic[]
   tasks: Task[]
+  vips: VipDoc[]
+  /** Of the broadcast cluster. */
+  nodes: BroadcastNodeDoc[]
 }
 
 const order: Concern['severity'][] = ['error', 'unknown', 'warning']
@@ -29,7 +34,7 @@ const order: Concern['severity'][] = ['error', 'unknown', 'warning']
 const clockLimitMs = 500
 
 /** What is wrong now, by what is known, as sentences. */
-export function concernsOf({ status, disks, clocks, members, modules, nics, tasks }: ConcernInput, m: Messages): Concern[] {
+export function concernsOf({ status, disks, clocks, members, modules, nics, tasks, vips, nodes }: ConcernInput, m: Messages): Concern[] {
   const found: Concern[] = []
   const say = (severity: Concern['severity'], text: string, kind?: string, id?: string): void =>
     void found.push({ severity, text, about: kind && id ? { kind, id } : undefined })
@@ -53,6 +58,9 @@ export function concernsOf({ status, disks, clocks, members, modules, nics, task
   for (const [host, offsetMs] of clocks)
     if (Math.abs(offsetMs) > clockLimitMs) say('warning', m.concern.clock(host, Math.round(offsetMs)), 'host', host)
   for (const task of tasks) if (task.state === 'interrupted') say('warning', m.concern.taskInterrupted(taskTitle(task, m)), 'task', task.id)
+
+  if (nodes.length > 0 && nodes.every(({ state }) => state === 'down')) say('error', m.concern.noNode(nodes.map(({ host }) => host).join(', ')))
+  for (const vip of vips) if (isContested(vip)) say('warning', m.concern.vipContested(vip.name), 'vip', vip.name)
 
   const versions = new Set(status.hosts.map((host) => host.agent.version).filter((version) => version !== null))
   if (versions.size > 1) say('warning', m.concern.versions([...versions].sort().join(', ')))

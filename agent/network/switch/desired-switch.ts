@@ -29,6 +29,12 @@ export interface WatchPort {
   ip: string
 }
 
+/** A VLAN of the NIC that carries tunnels, as a port of br-int; its frames have no tag there. In user space alone: the kernel has devices for that. */
+export interface VlanPort {
+  number: number
+  vlan: number
+}
+
 /** All that the switch of a host is to be: its ports, its flows, and whom it tunnels to. */
 export interface DesiredSwitch extends SwitchBase {
   /** Where the other hosts' tunnels end, all within the subnet of this host's tunnel end, and the replicators. */
@@ -37,6 +43,7 @@ export interface DesiredSwitch extends SwitchBase {
   notOurs: string[]
   ports: SwitchPort[]
   watched: WatchPort[]
+  vlans: VlanPort[]
   /** Of br-int. Nothing but these: what is not matched is dropped. */
   flows: Flow[]
   /** `group_id=N,…` as in ovs-ofctl(8). */

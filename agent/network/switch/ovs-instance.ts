@@ -9,7 +9,7 @@ import { deviceIndex, isolateDevice, makeErrorDevice } from './devices.ts'
 import { bundleText, driftCount, flowChanges, parseFlowDiff, type FlowDrift } from './flow-changes.ts'
 import { gateFlow, openGate } from './gate.ts'
 import { ofctl } from './ovs-programs.ts'
-import { changePorts, describeSwitch, devicePorts, endFlowRestore, readPorts, watchEnds, type PortChanges } from './ports.ts'
+import { changePorts, describeSwitch, devicePorts, endFlowRestore, patchVlans, readPorts, watchEnds, type PortChanges } from './ports.ts'
 import { bridgeSocket, instancePaths, type Bridge, type InstancePaths, type SwitchPaths } from './switch-paths.ts'
 import { routeTunnels, setNeighbours, underlayFlows } from './underlay.ts'
 import { Unixctl, unixctl } from './unixctl.ts'
@@ -46,7 +46,8 @@ interface InPlace {
   groups: readonly string[]
   peers: string
   watched: string
-  notOurs: string
+  vlans: string
+  underlay: string
 }
 
 /**
@@ -112,18 +113,20 @@ export class OvsInstance {
     if (!before || before.peers !== JSON.stringify(desired.peers)) await this.setNeighbours(desired)
     const watched = JSON.stringify(desired.watched)
     if (!before || before.watched !== watched) await watchEnds(this.paths, desired)
+    const vlans = JSON.stringify(desired.vlans)
+    if (before?.vlans !== vlans && desired.datapath === 'userspace') await patchVlans(this.paths, desired.vlans)
     const oldMeters = await this.#addMeters(desired.meters, before?.meters ?? null)
     const oldGroups = await this.#addGroups(desired.groups, before?.groups ?? null)
     const flows = this.#flowsOf(desired)
     const flowsChanged = before ? await this.#changeFlows(before.flows, flows) : driftCount(await this.#replaceFlows('br-int', flows))
-    const notOurs = JSON.stringify(desired.notOurs)
-    if (before?.notOurs !== notOurs && desired.datapath === 'userspace') await this.#replaceFlows('br-phy', underlayFlows(desired))
+    const underlay = JSON.stringify(underlayFlows(desired))
+    if (before?.underlay !== underlay && desired.datapath === 'userspace') await this.#replaceFlows('br-phy', underlayFlows(desired))
     // With a meter or a group go the flows that use it.
     for (const id of oldMeters) await ofctl(['del-meter', this.target(), `meter=${id}`])
     for (const id of oldGroups) await ofctl(['del-groups', this.target(), `group_id=${id}`])
     if (flowsChanged > 0) this.#dumpHash = null
     const { meters, groups, peers } = desired
-    this.#inPlace = { flows, ports: problems.length > 0 ? null : ports, meters, groups, peers: JSON.stringify(peers), watched, notOurs }
+    this.#inPlace = { flows, ports: problems.length > 0 ? null : ports, meters, groups, peers: JSON.stringify(peers), watched, vlans, underlay }
     return { flowsChanged, problems }
   }
 
@@ -135,6 +138,7 @@ export class OvsInstance {
     const underlay = desired.datapath === 'userspace' ? await this.#replaceFlows('br-phy', underlayFlows(desired)) : parseFlowDiff('')
     const { changes: ports } = await this.#convergePorts(desired.ports)
     await watchEnds(this.paths, desired)
+    if (desired.datapath === 'userspace') await patchVlans(this.paths, desired.vlans)
     await this.#addGroups(desired.groups, null)
     this.#dumpHash = await this.#hash(desired)
     const wrong = new Map([...ports.removed, ...ports.added].map((port) => [port.device, port]))

@@ -1,7 +1,7 @@
 import { deviceIndex, errorDevice } from './devices.ts'
 import { watchVni } from '../../../core/net/broadcast/nodes.ts'
 import { runOvs } from './ovs-programs.ts'
-import type { DesiredSwitch, SwitchPort } from './desired-switch.ts'
+import type { DesiredSwitch, SwitchPort, VlanPort } from './desired-switch.ts'
 import type { InstancePaths } from './switch-paths.ts'
 
 /** OpenFlow ports of br-int that every switch has; guests' come after. */
@@ -85,7 +85,7 @@ export async function endFlowRestore(instance: InstancePaths): Promise<void> {
 }
 
 /** First part of the names of tunnels that watch. */
-const watchDevice = 'hfwatch'
+export const watchDevice = 'hfwatch'
 
 /** How often a watched end is asked; three unanswered in a row mean that it is dead. */
 const watchPeriodMs = 50
@@ -112,6 +112,31 @@ export async function watchEnds(instance: InstancePaths, { watched, tunnelEnd }:
       ]
     }),
   ]
+  if (commands.length > 0) await vsctl(instance, [], commands)
+}
+
+/** First parts of the names of the two ends of a patch between br-int and br-phy. */
+const patch = { 'br-int': 'hfvlan', 'br-phy': 'hftag' } as const
+
+/** Has br-int have these VLANs and no others: each by a patch to br-phy, whose flows take tags off and put them on. */
+export async function patchVlans(instance: InstancePaths, vlans: readonly VlanPort[]): Promise<void> {
+  const commands: string[][] = []
+  for (const [bridge, other] of [
+    ['br-int', 'br-phy'],
+    ['br-phy', 'br-int'],
+  ] as const) {
+    const listed = await runOvs('ovs-vsctl', [`--db=unix:${instance.databaseSocket}`, '--timeout=8', 'list-ports', bridge])
+    const wanted = new Set(vlans.map(({ number }) => `${patch[bridge]}${number}`))
+    const old = listed.split('\n').filter((device) => device.startsWith(patch[bridge]) && !wanted.has(device))
+    commands.push(...old.map((device) => ['--if-exists', 'del-port', bridge, device]))
+    for (const { number } of vlans) {
+      const device = `${patch[bridge]}${number}`
+      commands.push(
+        ['--may-exist', 'add-port', bridge, device],
+        ['set', 'interface', device, 'type=patch', `ofport_request=${number}`, `options:peer=${patch[other]}${number}`],
+      )
+    }
+  }
   if (commands.length > 0) await vsctl(instance, [], commands)
 }
 

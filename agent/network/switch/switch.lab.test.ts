@@ -105,6 +105,7 @@ function desiredOf(host: Host, tunnel: 'vxlan' | 'gre', more: Flow[] = []): Omit
     ],
     notOurs: [],
     watched: [],
+    vlans: [],
     groups: [],
     meters: ['meter=1,pktps,burst,stats,band=type=drop,rate=100,burst_size=100'],
   }

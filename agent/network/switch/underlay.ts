@@ -6,18 +6,23 @@ import { vxlanUdpPort } from './ports.ts'
 import type { Unixctl } from './unixctl.ts'
 
 /** Cookies of br-phy's flows. */
-export const underlayCookies = { vxlanIn: '0x70687901', greIn: '0x70687902', out: '0x70687903', notOurs: '0x70687904' } as const
+export const underlayCookies = { vxlanIn: '0x70687901', greIn: '0x70687902', out: '0x70687903', notOurs: '0x70687904', vlan: '0x70687905' } as const
 
 /**
  * The flows of br-phy: tunnels to this host's end go to the bridge itself, which takes them apart; what it wraps goes out by the NIC. All
  * else at the NIC is the host's own, and not touched. Open vSwitch sees what comes for a replicator at this NIC, too, and leaves it alone.
  */
-export function underlayFlows({ tunnelEnd: { ip }, notOurs }: Pick<DesiredSwitch, 'tunnelEnd' | 'notOurs'>): Flow[] {
+export function underlayFlows({ tunnelEnd: { ip }, notOurs, vlans }: Pick<DesiredSwitch, 'tunnelEnd' | 'notOurs' | 'vlans'>): Flow[] {
   const flow = (cookie: string, match: string, actions: string): Flow => ({ table: 0, priority: 100, cookie, match, actions })
   return [
     flow(underlayCookies.vxlanIn, `udp,in_port=1,nw_dst=${ip},tp_dst=${vxlanUdpPort}`, 'LOCAL'),
     flow(underlayCookies.greIn, `ip,in_port=1,nw_dst=${ip},nw_proto=47`, 'LOCAL'),
     flow(underlayCookies.out, 'in_port=LOCAL', 'output:1'),
+    // OFPVID_PRESENT of OpenFlow 1.5 says that there is a tag.
+    ...vlans.flatMap(({ number, vlan }) => [
+      flow(underlayCookies.vlan, `in_port=1,dl_vlan=${vlan}`, `pop_vlan,output:${number}`),
+      flow(underlayCookies.vlan, `in_port=${number}`, `push_vlan:0x8100,set_field:${0x1000 | vlan}->vlan_vid,output:1`),
+    ]),
     ...notOurs.map((address) => flow(underlayCookies.notOurs, `ip,in_port=1,nw_dst=${address}`, 'drop')),
   ]
 }

@@ -29,7 +29,7 @@ export interface Claim extends Omit<Owner, 'sinceMs'> {
 /** What becomes of a claim: nothing is new, it moves the address, or it is to be looked at again so much later, unless another comes before. */
 export type Decision = { kind: 'known' } | { kind: 'moves'; record: VipRecord } | { kind: 'held'; forMs: number }
 
-const keptDrifts = 50
+export const keptDrifts = 50
 /** An address that moves this often in so long flaps, and then stays this long wherever it is. */
 const flapping = { drifts: 6, withinMs: 10_000, holdMs: 3000 } as const
 

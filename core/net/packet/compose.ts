@@ -70,6 +70,13 @@ export function neighbourAdvertisement(from: End, to: End): Uint8Array {
   return ipFrame(from, to, { kind: 'icmp6', type: 136, code: 0, rest: 0x6000_0000 }, { ttl: 255, payload: body })
 }
 
+/** RFC 4861 §7.2.6, to all nodes: unsolicited and override, so that neighbours that know the address under another MAC take this one. */
+export function unsolicitedAdvertisement(from: End): Uint8Array {
+  const body = concatBytes(ip6Bytes(from.ip), linkLayerOption(2, from.mac))
+  const all = 'ff02::1'
+  return ipFrame(from, { mac: multicastMac(all), ip: all }, { kind: 'icmp6', type: 136, code: 0, rest: 0x2000_0000 }, { ttl: 255, payload: body })
+}
+
 /** Source (1) or target (2) link-layer address, RFC 4861 §4.6.1. */
 function linkLayerOption(type: 1 | 2, mac: string): Uint8Array {
   return concatBytes(Uint8Array.of(type, 1), macBytes(mac))

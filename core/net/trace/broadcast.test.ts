@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nodesFor } from '../broadcast/nodes.ts'
+import { arbitraryDeclaration } from '../declaration/arbitrary.ts'
 import { traceRequestSchema, traceResultSchema, type TraceRequest, type TraceResult } from '../../model/trace.ts'
 import { toldWatches } from './replication.ts'
 import { traceSimulated } from './simulate.ts'
@@ -199,3 +201,24 @@ it.each([
 ])('a switch says of ports %j that the nodes that they watch do not answer', (ports, text) => expect(toldWatches(text)).toEqual(new Set(ports)))
 
 it('a switch whose flows name no group says nothing of nodes', () => expect(toldWatches(' 0. priority 32768\n    output:2\n')).toBeNull())
+
+it('every port of a network but the sender’s gets one copy, whatever the network is like', () => {
+  let copied = 0
+  fc.assert(
+    fc.property(arbitraryDeclaration({ hosts: ['h1', 'h2', 'h3'] }), fc.nat(), (declared, pick) => {
+      const world = testWorld({ ...declared, acls: [] })
+      const { ports } = world.index.input.network
+      const from = ports[pick % ports.length]
+      if (!from || from.attach.kind === 'remote') return
+      const { copies, drop } = traceSimulated(world, traceRequestSchema.parse({ from: from.name, to: '224.0.0.18', proto: 112 }))
+      const vlan = world.index.vlans.find((one) => one.ports.includes(from))
+      const others = ports.filter(({ network, attach }) => network === from.network && attach.kind !== 'remote')
+      const wanted = others.filter((port) => port !== from && !vlan?.ports.includes(port)).map(({ name }) => name)
+      const got = (copies ?? []).flatMap(({ port, verdict }) => (port !== null && verdict === 'delivered' ? [port] : []))
+      if (got.length > 1) copied++
+      expect(got.sort(), JSON.stringify({ drop, from })).toEqual(wanted.sort())
+    }),
+    { numRuns: 150 },
+  )
+  expect(copied).toBeGreaterThan(10)
+})

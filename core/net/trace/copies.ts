@@ -1,11 +1,12 @@
 import type { TraceCopy, TraceHop, TraceResult } from '../../model/trace.ts'
 import { parseFrame } from '../packet/parse.ts'
+import type { GuestPort } from './guest-system.ts'
 import { HopList, type HopDraft } from './hops.ts'
 import { describe } from './packets.ts'
 import type { Ending, Way } from './passage.ts'
 
 /** That a guest gets a frame. */
-export function receivedHop({ host, name }: { host: string; name: string }, frame: Uint8Array): HopDraft {
+export function receivedHop({ host, port: { name } }: GuestPort, frame: Uint8Array): HopDraft {
   const packet = parseFrame(frame)
   const detail = packet ? describe(packet) : ''
   return { kind: 'virtual', host, device: name, in: 'br-int', action: 'received', detail, objects: [`port/${name}`] }
@@ -25,7 +26,7 @@ export function copiesOf(ways: readonly Way[], number: (hop: TraceHop, n: number
     const shared = parting < 0 ? hops.length : parting
     const after = hops[shared - 1]!.n
     const own = hops.slice(shared)
-    if (way !== followed && ending.type === 'delivered') own.push(new HopList().add(receivedHop(ending.to.port, ending.frame)))
+    if (way !== followed && ending.type === 'delivered') own.push(new HopList().add(receivedHop(ending.to, ending.frame)))
     return { host, port, after, hops: own.map((hop, index) => number(hop, after + 1 + index)), ...fateOf(ending, host) }
   })
 }

@@ -17,5 +17,9 @@ export function explainDrop({ owners }: World, host: string, steps: readonly Ste
   if (!found) return dropOf({ ...place, reason: 'flow-missing', object: null })
   const { kind, name } = found.owner
   const object = kind === 'pipeline' ? null : `${kind}/${name}`
+  if (steps.at(-1)!.done.some((done) => done.kind === 'group')) {
+    const hint = `${host} is not the gateway that forwards for that VLAN now, or its own NIC there has no carrier.`
+    return { ...dropOf({ ...place, reason: 'unknown-destination', object }), hint }
+  }
   return dropOf({ ...place, reason: found.reason === 'none' ? 'unknown-destination' : found.reason, object })
 }

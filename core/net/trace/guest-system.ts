@@ -19,16 +19,18 @@ import { tcpFlags, type Packet } from '../packet/packet.ts'
 /** A port with the network that it is in, and the floating addresses that it has now, each with the MAC that it has announced. */
 export interface GuestPort {
   port: Port
+  /** Where it meets a switch: of a server in a VLAN the gateway that forwards for it. */
+  host: string
   network: Network
   vips: readonly { ip: string; mac: string }[]
 }
 
-export function guestAt({ networks, vipsOf, input }: NetworkIndex, port: Port): GuestPort {
+export function guestAt({ networks, vipsOf, input }: NetworkIndex, port: Port, host = port.host): GuestPort {
   const vips = (vipsOf.get(port.network) ?? []).flatMap(({ name, ip }) => {
     const owner = input.owners?.get(name)
     return owner?.port === port.name ? [{ ip, mac: owner.mac }] : []
   })
-  return { port, network: networks.get(port.network)!, vips }
+  return { port, host, network: networks.get(port.network)!, vips }
 }
 
 /** The MAC under which a guest has an address; undefined: it has not. */

@@ -1,10 +1,12 @@
 import type { TraceDrop, TraceHop } from '../../model/trace.ts'
 import { answerError } from '../compile/error-answer.ts'
 import { stageOf, switchPorts } from '../compile/tables.ts'
+import type { Vlan } from '../compile/vlans.ts'
 import { StatefulConntrack } from '../openflow/conntrack.ts'
 import { at } from '../openflow/fields.ts'
 import { runPipeline, type Output, type Tunnel } from '../openflow/pipeline.ts'
 import type { Step } from '../openflow/step.ts'
+import { macAt } from '../packet/bytes.ts'
 import { parseFrame } from '../packet/parse.ts'
 import { dropOf, explainDrop } from './drops.ts'
 import { guestAt, type GuestPort } from './guest-system.ts'
@@ -12,6 +14,7 @@ import { explainSteps, HopList } from './hops.ts'
 import { describe } from './packets.ts'
 import { deadWatches, membersBehind, nodesDown, nodeWithAddress, passToNode } from './replication.ts'
 import { decapsulate, encapsulate, passWire, tunnelOverheadBytes, type Stop } from './underlay.ts'
+import { serversFor, vlanAt, vlanEntry } from './vlans.ts'
 import type { World } from './world.ts'
 
 /** How a copy of a frame ended. */
@@ -75,8 +78,12 @@ export class Passage {
   }
 
   /** Every copy of a frame that a guest sends; there is at least one. First those that rank highest, of these those that go furthest. */
-  follow({ port }: GuestPort, frame: Uint8Array, rankOf: (ending: Ending) => number): [Way, ...Way[]] {
-    const ways = this.#run({ host: port.host, inPort: port.number, inName: port.name, frame, tunnels: 0 })
+  follow({ port, host }: GuestPort, frame: Uint8Array, rankOf: (ending: Ending) => number): [Way, ...Way[]] {
+    const vlan = vlanEntry(this.#world, port)
+    const hops = new HopList()
+    if (vlan) hops.add({ kind: 'physical', host, device: vlan.inName, out: 'br-int', action: 'received', detail: `VLAN ${vlan.vlan}` })
+    const { inPort, inName } = vlan ?? { inPort: port.number, inName: port.name }
+    const ways = behind(hops, this.#run({ host, inPort, inName, frame, tunnels: 0 }))
     const ranked = ways.map((way) => ({ way, rank: rankOf(way.ending) })).sort((a, b) => b.rank - a.rank || b.way.hops.length - a.way.hops.length)
     // A hop has one way out: that of the first.
     for (const { way } of ranked.toReversed()) for (const { hop, exit } of way.exits) Object.assign(hop, exit)
@@ -115,6 +122,8 @@ export class Passage {
       return lost(host, explainDrop(this.#world, host, steps, what), { out: 'hf-icmp', action: told ? 'refused' : 'dropped' })
     }
     if (number === switchPorts.vxlan || number === switchPorts.gre) return this.#enterTunnel(entry, output, what)
+    const vlan = vlanAt(this.#world, host, number)
+    if (vlan) return this.#intoVlan(host, vlan, frame)
     const exit = { out: name, action: 'forwarded' }
     const port = this.#portAt(host, number)
     if (!port) return lost(host, dropOf({ reason: 'port-down', host, device: name, object: null, packet: what }), exit)
@@ -122,6 +131,16 @@ export class Passage {
       return lost(host, dropOf({ reason: 'port-down', host, device: name, object: `port/${name}`, packet: what }), exit, name)
     const to = guestAt(this.#world.index, port)
     return { exit, ways: [{ ...end(host, name), ending: { type: 'delivered', to, frame } }] }
+  }
+
+  #intoVlan(host: string, vlan: Vlan, frame: Uint8Array): Departure {
+    const hops = new HopList()
+    hops.add({ kind: 'physical', host, device: vlan.nic, in: 'br-int', action: 'sent', detail: `VLAN ${vlan.vlan}` })
+    const ways = serversFor(vlan, macAt(frame, 0)).map((server): Way => {
+      const to = guestAt(this.#world.index, server, host)
+      return { ...end(host, server.name), ending: { type: 'delivered', to, frame } }
+    })
+    return { exit: { out: vlan.nic, action: 'forwarded' }, ways: behind(hops, ways) }
   }
 
   #enterTunnel({ host, tunnels }: Entry, { port, frame, tunnel: { id: vni, dst } }: Output, what: string): Departure {

@@ -1,8 +1,10 @@
 import { nodesFor, type BroadcastNode } from '../broadcast/nodes.ts'
+import { hostsOf } from '../compile/fdb.ts'
 import { watchPortOf } from '../compile/groups.ts'
 import type { NetworkIndex } from '../compile/view.ts'
 import type { TraceDrop } from '../../model/trace.ts'
 import { HopList } from './hops.ts'
+import { deadVlans } from './vlans.ts'
 import { passWire, tunnelOverheadBytes, type Stop, type WirePassage } from './underlay.ts'
 import type { World } from './world.ts'
 
@@ -16,13 +18,17 @@ export function nodeWithAddress({ nodes }: NetworkIndex, ip: string): BroadcastN
   return nodes.find(({ replicator }) => replicator.ip === ip)
 }
 
-/** Ports of a host's switch that watch nodes which it does not reach or which do not replicate: as it says itself or, where it does not, computed. */
+/**
+ * Ports of a host's switch that are not live: of VLANs, and those that watch nodes and gateways which it does not reach or which do not answer, as
+ * it says itself or, where it does not, computed.
+ */
 export function deadWatches(world: World, host: string): ReadonlySet<number> {
+  const vlans = deadVlans(world, host)
   const said = world.hosts.get(host)?.deadWatches
-  if (said) return said
-  const { nodes } = world.index
-  const dead = nodes.filter((node) => world.hosts.get(node.host)?.replicates === false || (node.host !== host && !reaches(world, host, node.host)))
-  return new Set(dead.map((node) => watchPortOf(nodes, node.host)!))
+  if (said) return new Set([...said, ...vlans])
+  const { watched } = world.index
+  const dead = watched.filter((node) => world.hosts.get(node.host)?.replicates === false || (node.host !== host && !reaches(world, host, node.host)))
+  return new Set([...dead.map((node) => watchPortOf(watched, node.host)!), ...vlans])
 }
 
 function reaches(world: World, from: string, to: string): boolean {
@@ -36,10 +42,10 @@ export function nodesDown({ nodes }: NetworkIndex, watches: ReadonlySet<number>,
 }
 
 /** Hosts that a node sends copies of a frame to that came from one of them, by the network's VNI, in the order of their names. */
-export function membersBehind({ input, portsOf, ends }: NetworkIndex, vni: number, sender: string): string[] {
-  const network = input.network.networks.find((one) => one.vni === vni)
-  const hosts = new Set((portsOf.get(network?.name ?? '') ?? []).map(({ host }) => host))
-  return [...hosts].filter((host) => host !== sender && ends.has(host)).sort()
+export function membersBehind(index: NetworkIndex, vni: number, sender: string): string[] {
+  const network = index.input.network.networks.find((one) => one.vni === vni)
+  const hosts = new Set(network ? hostsOf(index, network) : [])
+  return [...hosts].filter((host) => host !== sender && index.ends.has(host)).sort()
 }
 
 interface NodePassage extends WirePassage {
@@ -55,7 +61,9 @@ export function passToNode(world: World, passage: NodePassage, hops: HopList): S
   const { node, vni, members, watches } = passage
   const stop = passage.from === node.host ? null : passWire(world, passage, hops)
   const network = world.index.input.network.networks.find((one) => one.vni === vni)
-  if (watches.size === world.index.nodes.length && stop?.host !== passage.from) return nobodyReplicates(world.index, node)
+  const { nodes } = world.index
+  const nobody = nodes.every((one) => watches.has(watchPortOf(nodes, one.host)!))
+  if (nobody && stop?.host !== passage.from) return nobodyReplicates(world.index, node)
   if (stop) return stop
   const nic = world.hosts.get(node.host)?.nic?.name ?? 'tenant'
   const copies = members.length === 1 ? '1 copy' : `${members.length} copies`

@@ -23,6 +23,7 @@ import { HopList } from './hops.ts'
 import { describe, givenFrame, requestedFrame, simulatedMarks, type Marks } from './packets.ts'
 import { Passage, type Ending, type PipelineRun } from './passage.ts'
 import { remedyOf } from './remedy.ts'
+import { gatewayOf } from './vlans.ts'
 import { unknownHost, type HostState, type World } from './world.ts'
 
 /**
@@ -77,10 +78,10 @@ class Simulation {
     const from = this.#guest(this.#request.from)
     const given = givenFrame(this.#request)
     const to = given?.to ?? this.#destination(from)
-    const sender = this.#world.hosts.get(from.port.host) ?? unknownHost
+    const sender = this.#world.hosts.get(from.host) ?? unknownHost
     const ready = this.#hops.add({
       kind: 'virtual',
-      host: from.port.host,
+      host: from.host,
       device: from.port.name,
       out: 'br-int',
       action: 'sent',
@@ -88,7 +89,7 @@ class Simulation {
       objects: [`port/${from.port.name}`],
     })
     if (from.port.attach.kind === 'remote')
-      return this.#unknown(`It is sent on ${from.port.host}, which has no agent: what becomes of it there cannot be observed.`)
+      return this.#unknown(`It is sent on ${from.host}, which has no agent: what becomes of it there cannot be observed.`)
     const early = this.#beforeSending(from, sender)
     if (early) return this.#dropped(early)
 
@@ -113,7 +114,7 @@ class Simulation {
   #compose(from: GuestPort, to: string): { frame: Uint8Array } | { drop: TraceDrop } {
     const arp = this.#request.proto === 'arp'
     const asked = arp || groupOf(from, to) !== null ? to : askedFor(from, to)
-    if (asked === null) return { drop: this.#drop('no-route', from.port.host, from.port.name, `network/${from.network.name}`, `to ${to}`) }
+    if (asked === null) return { drop: this.#drop('no-route', from.host, from.port.name, `network/${from.network.name}`, `to ${to}`) }
     const resolved = arp ? { mac: from.port.mac } : this.#resolve(from, asked)
     if ('drop' in resolved) {
       // All that its system sends is the question.
@@ -135,11 +136,11 @@ class Simulation {
         return this.#unknown(`It was handed to ${to.port.name}, which routes on to ${sent.ip.dst}. What that guest does with it cannot be observed.`)
       const meant = sent.ip && macFor(to, sent.ip.dst) !== undefined
       if (meant || !sent.ip || isMany(sent.dst)) return this.#delivered()
-      return this.#dropped(this.#drop('unknown-destination', to.port.host, to.port.name, `port/${to.port.name}`, describe(sent)))
+      return this.#dropped(this.#drop('unknown-destination', to.host, to.port.name, `port/${to.port.name}`, describe(sent)))
     }
     this.#hops.leg = 'return'
     const resolved = asked === null ? null : this.#resolve(to, asked)
-    if (!resolved) return this.#dropped(this.#drop('no-route', to.port.host, to.port.name, `network/${to.network.name}`, describe(arrived)))
+    if (!resolved) return this.#dropped(this.#drop('no-route', to.host, to.port.name, `network/${to.network.name}`, describe(arrived)))
     if ('drop' in resolved) return this.#dropped(resolved.drop)
     const answer = answerTo(arrived, to, resolved.mac)!
     this.#sends(to, answer)
@@ -150,12 +151,12 @@ class Simulation {
       this.#received(back.to, back.frame)
       if (back.to.port.name === from.port.name) return this.#delivered()
     }
-    return this.#dropped(this.#drop('unknown-destination', to.port.host, 'br-int', `port/${from.port.name}`, describe(parseFrame(answer)!)))
+    return this.#dropped(this.#drop('unknown-destination', to.host, 'br-int', `port/${from.port.name}`, describe(parseFrame(answer)!)))
   }
 
   #guest(name: string): GuestPort {
     const port = this.#world.index.ports.get(name)
-    if (port) return guestAt(this.#world.index, port)
+    if (port) return guestAt(this.#world.index, port, gatewayOf(this.#world, port) ?? port.host)
     throw new HoldfastError('not-found', `There is no port ${name}`, 'See: holdfast inventory list ports.', { port: name })
   }
 
@@ -178,10 +179,10 @@ class Simulation {
     return ip
   }
 
-  #beforeSending({ port }: GuestPort, sender: HostState): TraceDrop | null {
-    if (sender.state === 'down') return this.#drop('host-down', port.host, port.name, `host/${port.host}`, '')
-    if (sender.portsDown.has(port.name)) return this.#drop('port-down', port.host, port.name, `port/${port.name}`, '')
-    if (sender.switchState === 'down') return this.#drop('switch-down', port.host, 'br-int', `forwarding/${port.host}`, '')
+  #beforeSending({ port, host }: GuestPort, sender: HostState): TraceDrop | null {
+    if (sender.state === 'down') return this.#drop('host-down', host, port.name, `host/${host}`, '')
+    if (sender.portsDown.has(port.name)) return this.#drop('port-down', host, port.name, `port/${port.name}`, '')
+    if (sender.switchState === 'down') return this.#drop('switch-down', host, 'br-int', `forwarding/${host}`, '')
     return null
   }
 
@@ -213,7 +214,7 @@ class Simulation {
     const gateway = ip === guest.network.gateway || ip === guest.network.gateway6
     const reason = gateway && !this.#world.index.routerOf.has(guest.network.name) ? 'no-route' : 'arp-unanswered'
     if (reason === 'arp-unanswered') return { drop: this.#unanswered(guest, ip, what) }
-    return { drop: this.#drop(reason, guest.port.host, 'br-int', `network/${guest.network.name}`, what) }
+    return { drop: this.#drop(reason, guest.host, 'br-int', `network/${guest.network.name}`, what) }
   }
 
   #follow(from: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): Ended {
@@ -225,9 +226,9 @@ class Simulation {
   }
 
   /** Nobody said whose an address is. */
-  #unanswered({ port, network }: GuestPort, ip: string, packet: string): TraceDrop {
+  #unanswered({ host, network }: GuestPort, ip: string, packet: string): TraceDrop {
     const vip = this.#world.index.vipsOf.get(network.name)?.find((one) => one.ip === ip)
-    return this.#drop('arp-unanswered', port.host, 'br-int', vip ? `vip/${vip.name}` : `network/${network.name}`, packet)
+    return this.#drop('arp-unanswered', host, 'br-int', vip ? `vip/${vip.name}` : `network/${network.name}`, packet)
   }
 
   #drop(reason: DropReason, host: string, device: string, object: string | null, packet: string): TraceDrop {
@@ -235,13 +236,13 @@ class Simulation {
   }
 
   /** A guest's own system sends an answer. */
-  #sends({ port: { host, name } }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
+  #sends({ host, port: { name } }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
     const detail = describe(parseFrame(frame)!)
     hops.add({ kind: 'virtual', host, device: name, out: 'br-int', action: 'sent', detail, objects: [`port/${name}`] })
   }
 
-  #received({ port }: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
-    hops.add(receivedHop(port, frame))
+  #received(to: GuestPort, frame: Uint8Array, hops: HopList = this.#hops): void {
+    hops.add(receivedHop(to, frame))
   }
 
   #delivered(): TraceResult {

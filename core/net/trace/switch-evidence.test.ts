@@ -207,3 +207,24 @@ describe('what switches say', () => {
     )
   })
 })
+
+it('a switch between a host and a broadcast node learns the replicator’s MAC, on both its ways', () => {
+  const hall = [
+    'networks: [{name: web, vpc: shop, subnet: 10.20.1.0/24, broadcast: cluster}]',
+    'ports:',
+    ...[1, 2, 3, 4].map((n) => `  - {name: web-${n}, network: web, ip: 10.20.1.1${n}, host: h${n}, attach: {kind: netns}}`),
+  ].join('\n')
+  const world = testWorld(hall, { hosts: 4 })
+  const { path } = prepareTrace(
+    world,
+    traceRequestSchema.parse({ from: 'web-3', to: '224.0.0.18', proto: 112 }),
+    { id: 1, seq: 1 },
+    new Uint8Array(16),
+  )
+  const node = world.index.nodes.find(({ host }) => path.hops.some((hop) => hop.action === 'replicated' && hop.host === host))!
+  const learned = switchPassages(world, path, new Uint8Array(64)).map(({ hosts, src, dst }) => ({ hosts, src, dst }))
+  const endOf = (host: string) => world.index.ends.get(host)!.mac
+  const receiver = path.hops.at(-1)!.host
+  expect(learned).toContainEqual({ hosts: ['h3', node.host], src: endOf('h3'), dst: node.replicator.mac })
+  expect(learned).toContainEqual({ hosts: [node.host, receiver], src: node.replicator.mac, dst: endOf(receiver) })
+})

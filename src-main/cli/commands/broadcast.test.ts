@@ -2,12 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { broadcastMembersSchema, broadcastStatusSchema, vipDocSchema, vipListSchema } from '../../../core/contract/desktop/broadcast.ts'
 import type { Put } from '../../../core/sync/object-log.ts'
 import { TestCluster } from '../../agents/test-agent.ts'
 import { clusterObject, hostObject } from '../../inventory/test-objects.ts'
 import { createServices } from '../../main.ts'
+
+// Each test starts programs of its own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 /** The command line on what an agent said once, before it went away. */
 const home = mkdtempSync(join(tmpdir(), 'holdfast-broadcast-'))

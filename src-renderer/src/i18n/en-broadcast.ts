@@ -40,7 +40,7 @@ export const enBroadcast = {
     log: 'Announced lately',
     noLog: 'Nothing was announced yet',
     elsewhere: 'no known port',
-    roles: 'Roles',
+    roles: 'Network roles',
     role: { broadcast: 'broadcast', gateway: 'gateway' },
     noAgent: 'no agent',
     noAgentText: 'Takes part by its tunnel end alone: nobody reports its state.',

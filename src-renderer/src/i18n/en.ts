@@ -201,6 +201,8 @@ export const en = {
     refused: 'Refused',
   },
   concern: {
+    noNode: (hosts: string) => `No broadcast node replicates: broadcast of networks in the cluster modes reaches no other host (${hosts})`,
+    vipContested: (vip: string) => `VIP ${vip} is claimed from two places at once`,
     noQuorum: 'The store has no majority: reads go on, changes are refused until enough voters are back',
     noLeader: 'No host leads the cluster; an election takes up to 3 s',
     hostUnknown: (host: string) => `Nobody tells how ${host} is: it does not report, and no other host listens to it`,

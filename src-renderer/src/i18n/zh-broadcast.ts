@@ -40,7 +40,7 @@ export const zhBroadcast: Pick<Messages, 'broadcast' | 'vip'> = {
     log: '最近的通告',
     noLog: '尚未看到通告',
     elsewhere: '未知端口',
-    roles: '角色',
+    roles: '网络角色',
     role: { broadcast: '广播', gateway: '网关' },
     noAgent: '无代理',
     noAgentText: '仅以隧道端点接入：没有代理上报它的情况。',

@@ -205,6 +205,8 @@ export const zh: Messages = {
     refused: '拒收',
   },
   concern: {
+    noNode: (hosts) => `没有广播节点在复制：集群方式的网络，广播到不了其他主机（${hosts}）`,
+    vipContested: (vip) => `浮动地址 ${vip} 被两处同时声称`,
     noQuorum: '集群存储失去多数派：可以读取；在足够的投票成员恢复之前拒绝变更',
     noLeader: '集群没有主控；选举最多需要 3 秒',
     hostUnknown: (host) => `${host} 的情况未知：它没有上报，也没有其他主机在监听它`,

@@ -281,6 +281,7 @@ export function styleOf(token: (name: string) => string): StylesheetJson {
         'color': token('dim'),
         'min-zoomed-font-size': 8,
         'events': 'no',
+        'z-index': 3,
       } as object,
     },
     { selector: '.lane.traced, .router.traced, .tap.traced', style: { 'border-color': token('accent'), 'border-width': 1.5 } },
