@@ -15,6 +15,7 @@ import sourceLimits from './source-limits.ts'
 import trace from './trace.ts'
 import topologyFrames from './topology-frames.ts'
 import underLoad from './under-load.ts'
+import vipFailover from './vip-failover.ts'
 
 /** Every measurement, in the order of `bench -- list`. */
 export const benches: Bench[] = [
@@ -33,5 +34,6 @@ export const benches: Bench[] = [
   broadcastCopies,
   memberJoin,
   sourceLimits,
+  vipFailover,
   topologyFrames,
 ]

@@ -25,6 +25,9 @@ export interface Joining {
   bundle: string
 }
 
+/** So many hosts are compiled at most: all have one port, and the same ones elsewhere. */
+export const compiledHosts = 100
+
 /** A network with a port on each of `members` hosts, and then one on another. Mode `source` is not refused, however many they are. */
 export function joining(mode: BroadcastMode, members: number): Joining {
   const hosts = hostNames(members + 1)
@@ -32,7 +35,8 @@ export function joining(mode: BroadcastMode, members: number): Joining {
   const after = planned(hosts, declarationOf(hosts.slice(0, -1)), `ports:\n${portOn(hosts.at(-1)!)}`)
   const [first, then] = [before, after].map((network) => sampleIndex(hosts, inMode(network, mode)))
   const joined: Joining = { broadcast: { hosts: 0, flows: 0, bytes: 0 }, unicast: { hosts: 0, flows: 0, bytes: 0 }, own: 0, bundle: '' }
-  for (const host of hosts) {
+  const compiled = some(hosts.slice(0, -1))
+  for (const host of [...compiled, hosts.at(-1)!]) {
     const changes = flowChanges(compileHost(first!, host), compileHost(then!, host))
     if (host === hosts.at(-1)) {
       joined.own = changes.added.length
@@ -46,7 +50,17 @@ export function joining(mode: BroadcastMode, members: number): Joining {
     )
     joined.bundle ||= bundleText(broadcast)
   }
-  return joined
+  const scaled = ({ hosts, flows, bytes }: Changed): Changed => {
+    const all = (value: number): number => Math.round((value * members) / compiled.length)
+    return { hosts: all(hosts), flows: all(flows), bytes: all(bytes) }
+  }
+  return { ...joined, broadcast: scaled(joined.broadcast), unicast: scaled(joined.unicast) }
+}
+
+/** At most so many, evenly spread. */
+function some(hosts: readonly string[]): string[] {
+  const count = Math.min(hosts.length, compiledHosts)
+  return Array.from({ length: count }, (_, index) => hosts[Math.floor((index * hosts.length) / count)]!)
 }
 
 const isBroadcast = ({ match }: Flow): boolean => match.includes(toMany)

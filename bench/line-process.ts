@@ -13,6 +13,8 @@ export async function inNamespaces(program: string, ...args: string[]): Promise<
   const child = spawn('unshare', ['--net', '--mount', process.execPath, program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
   let complaints = ''
   child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()))
+  // One that has ended is told by what it says last, not by its closed pipe.
+  child.stdin.on('error', () => undefined)
   const over = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<string> => {

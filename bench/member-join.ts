@@ -6,7 +6,7 @@ import { encodeMembers } from '../agent/network/broadcast/members.ts'
 import { host, member } from '../agent/network/broadcast/fixtures/node.ts'
 import { buildBroadcastObject } from '../scripts/broadcast-object.ts'
 import type { Bench, BenchRow } from './bench.ts'
-import { joining, type Joining } from './joining.ts'
+import { compiledHosts, joining, type Joining } from './joining.ts'
 import { inNamespaces } from './line-process.ts'
 import type { JoinRequest, JoinTimes } from './member-join-node.ts'
 import { median } from './statistics.ts'
@@ -54,7 +54,9 @@ function rowsOf(mode: BroadcastMode, members: number, { broadcast, unicast, own 
   if (mode === 'source') {
     const refused = members >= maxSourceMembers ? `; refused when it is declared: ${maxSourceMembers} hosts at most` : ''
     return [
-      row('hosts whose broadcast flows change', broadcast.hosts, 'hosts', { note: `compiled, ${members} simulated hosts${refused}` }),
+      row('hosts whose broadcast flows change', broadcast.hosts, 'hosts', {
+        note: `simulated hosts, ${Math.min(members, compiledHosts)} of them compiled${refused}`,
+      }),
       row('broadcast flows changed', broadcast.flows, 'flows'),
       row('bytes sent for broadcast', broadcast.bytes, 'bytes', { note: 'of OpenFlow flows as text, over all hosts' }),
       row('broadcast converges', median(times.map(({ flowMs }) => flowMs!)), 'ms', {

@@ -132,6 +132,7 @@ export class BroadcastPart {
     this.#converge()
     const nowMs = Math.trunc(env.wallMs())
     const doc = this.#report.read(this.#place.network, this.#place.ends, nowMs)
+    if (doc) void this.#claims.lookForRivals()
     if (doc) log.put({ kind: 'broadcastNode', id: config.host, doc })
     else log.del('broadcastNode', config.host)
   }

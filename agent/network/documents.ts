@@ -4,6 +4,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import { announcementSchema, driftSchema, refusedClaimSchema, vipOwnerSchema } from '../../core/model/broadcast.ts'
 import { nameSchema, wallMsSchema } from '../../core/model/common.ts'
 import type { VipRecord } from '../../core/net/broadcast/claims.ts'
+import type { MemberHealth } from '../../core/net/broadcast/platform-vip.ts'
 import { tunnelEndSchema, virtualNetworkSchema, type VirtualNetwork } from '../../core/model/network.ts'
 
 /**
@@ -63,14 +64,14 @@ export const vipRecordSchema: z.ZodType<VipRecord> = z.looseObject({
 export const refusedDocSchema = z.record(z.string(), z.array(refusedClaimSchema))
 export type RefusedDoc = z.infer<typeof refusedDocSchema>
 /** By VIP and port. */
-export const healthDocSchema = z.record(
+export const healthDocSchema: z.ZodType<HealthDoc> = z.record(
   z.string(),
   z.record(
     z.string(),
     z.looseObject({ well: z.boolean(), sinceMs: wallMsSchema, why: z.string().nullable(), lastWellAtMs: wallMsSchema.nullable() }),
   ),
 )
-export type HealthDoc = z.infer<typeof healthDocSchema>
+export type HealthDoc = Record<string, Record<string, MemberHealth>>
 export const clusterAddressDocSchema = z.looseObject({ host: nameSchema })
 
 /** No more is unpacked, whatever somebody has put there. */

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endProcess, identifyProcess, readPidFile, removePidFile, writePidFile, type ProcessId } from '../runtime/process.ts'
 import { programEnv, runProgram } from '../runtime/programs.ts'
+import { sameJson } from '../../core/sync/same-json.ts'
 
 /** A light guest: namespaces of its own with one device, eth0. */
 export interface Guest {
@@ -37,11 +38,12 @@ export function guestInit(run: string, port: string): ProcessId | null {
   return readPidFile(join(run, `${prefix}${port}.pid`))
 }
 
-/** The guests of this host, kept as `/run/holdfast/guest-NAME.pid`. */
+/** The guests of this host, kept as `/run/holdfast/guest-NAME.pid`, and what each was set up with as `guest-NAME.json`. */
 export class Guests {
   readonly #run: string
-  /** What each guest was set up with by this process, to leave alone what is right already. */
-  readonly #done = new Map<string, { cable: string; floating: readonly string[] }>()
+  /** What each guest was set up with, by this process or one before it: to leave alone what is right already, and what the guest itself has made. */
+  readonly #done = new Map<string, Guest>()
+  #tookOver = false
 
   constructor(run: string) {
     this.#run = run
@@ -49,6 +51,7 @@ export class Guests {
 
   /** Makes exactly these guests run, with these cables. Throws `step-failed` for the first that could not be made; the others are made all the same. */
   async converge(wanted: readonly Guest[]): Promise<void> {
+    this.#takeOver()
     const names = new Set(wanted.map((guest) => guest.name))
     await Promise.all(this.#present().map(async (name) => names.has(name) || (await this.#remove(name))))
     const results: PromiseSettledResult<void>[] = []
@@ -56,6 +59,16 @@ export class Guests {
       results.push(...(await Promise.allSettled(wanted.slice(start, start + 8).map((guest) => this.#make(guest)))))
     }
     for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** What a process before this one has left; not before this one acts, for until then the other may change it. */
+  #takeOver(): void {
+    if (this.#tookOver) return
+    this.#tookOver = true
+    for (const name of this.#present()) {
+      const guest = readSetup(this.#setupFile(name))
+      if (guest) this.#done.set(name, guest)
+    }
   }
 
   /** Whether all these guests run and have been plugged in by this process. */
@@ -72,30 +85,32 @@ export class Guests {
     return join(this.#run, `${prefix}${name}.pid`)
   }
 
+  #setupFile(name: string): string {
+    return join(this.#run, `${prefix}${name}.json`)
+  }
+
   async #remove(name: string): Promise<void> {
     const init = readPidFile(this.#pidFile(name))
     // Process 1 of a namespace takes everything in it along; the cable goes with the namespace.
     if (init) await endProcess(init, 0)
+    rmSync(this.#setupFile(name), { force: true })
     removePidFile(this.#pidFile(name))
     this.#done.delete(name)
   }
 
   async #make(guest: Guest): Promise<void> {
-    const { floating, ...own } = guest
-    const cable = JSON.stringify(own)
     let init = readPidFile(this.#pidFile(guest.name))
-    const done = this.#done.get(guest.name)
-    if (init && done?.cable === cable) {
-      await float(floating, done.floating, init)
-      this.#done.set(guest.name, { cable, floating })
-      return
-    }
+    const before = this.#done.get(guest.name)
+    if (init && before && sameJson(before, guest)) return
     if (!init) {
       await this.#remove(guest.name)
       init = await this.#boot(guest)
     }
-    await this.#cable(guest, init)
-    this.#done.set(guest.name, { cable, floating })
+    rmSync(this.#setupFile(guest.name), { force: true })
+    if (before && canBeAltered(before, guest)) await alter(before, guest, init)
+    else await this.#cable(guest, init)
+    writeFileSync(this.#setupFile(guest.name), JSON.stringify(guest), { mode: 0o600 })
+    this.#done.set(guest.name, guest)
   }
 
   async #boot(guest: Guest): Promise<ProcessId> {
@@ -119,7 +134,7 @@ export class Guests {
     throw new Error(`the guest ${guest.name} could not be started`)
   }
 
-  /** Plugs it in, or puts its addresses right where it is plugged in already. */
+  /** Plugs it in, or sets up anew what is plugged in already. */
   async #cable(guest: Guest, { pid }: ProcessId): Promise<void> {
     const { device, mac, mtuBytes } = guest
     const inside = (...argv: string[]): [string, ...string[]] => insideNetwork(pid, ...argv)
@@ -136,7 +151,7 @@ export class Guests {
       `link set dev eth0 down`,
       `link set dev eth0 address ${mac} mtu ${mtuBytes}`,
       `link set dev eth0 up`,
-      ...guest.addresses.map((address) => `address add ${address} dev eth0${address.includes(':') ? ' nodad' : ''}`),
+      ...guest.addresses.map(addOwn),
       ...guest.floating.map(addFloating),
       ...guest.gateways.map((gateway) => `route replace default via ${gateway} dev eth0`),
     ]
@@ -154,13 +169,36 @@ function addFloating(address: string): string {
   return `address replace ${address} dev eth0${address.includes(':') ? ' nodad preferred_lft 0' : ''}`
 }
 
-/** Gives a guest that is plugged in other floating addresses than before. */
-async function float(wanted: readonly string[], before: readonly string[], { pid }: ProcessId): Promise<void> {
-  const gone = before.filter((address) => !wanted.includes(address)).map((address) => `address delete ${address} dev eth0\n`)
-  const come = wanted.filter((address) => !before.includes(address)).map((address) => `${addFloating(address)}\n`)
+/** Whether one setup can become another without taking the link down, or what the guest itself has added: VRRP would fail over. */
+function canBeAltered(before: Guest, guest: Guest): boolean {
+  return before.device === guest.device && before.mac === guest.mac && before.mtuBytes === guest.mtuBytes && sameJson(before.gateways, guest.gateways)
+}
+
+/** Gives a guest that is plugged in other addresses than before. */
+async function alter(before: Guest, guest: Guest, { pid }: ProcessId): Promise<void> {
+  const unlike = (one: readonly string[], other: readonly string[]): string[] => one.filter((address) => !other.includes(address))
+  const gone = [...unlike(before.addresses, guest.addresses), ...unlike(before.floating, guest.floating)].map(
+    (address) => `address delete ${address} dev eth0`,
+  )
+  const come = [...unlike(guest.addresses, before.addresses).map(addOwn), ...unlike(guest.floating, before.floating).map(addFloating)]
   // Somebody in the guest may have taken it out already.
-  if (gone.length > 0) await runProgram(insideNetwork(pid, 'ip', '-force', '-batch', '-'), { input: gone.join('') }).catch(() => undefined)
-  if (come.length > 0) await runProgram(insideNetwork(pid, 'ip', '-batch', '-'), { input: come.join('') })
+  if (gone.length > 0) await runProgram(insideNetwork(pid, 'ip', '-force', '-batch', '-'), { input: `${gone.join('\n')}\n` }).catch(() => undefined)
+  // With a subnet's last address goes what was routed through it.
+  come.push(...guest.gateways.map((gateway) => `route replace default via ${gateway} dev eth0`))
+  await runProgram(insideNetwork(pid, 'ip', '-batch', '-'), { input: `${come.join('\n')}\n` })
+}
+
+function addOwn(address: string): string {
+  return `address replace ${address} dev eth0${address.includes(':') ? ' nodad' : ''}`
+}
+
+/** What a guest was set up with; null where that is not known. */
+function readSetup(path: string): Guest | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Guest
+  } catch {
+    return null
+  }
 }
 
 /** The only child of `unshare --fork`: process 1 of its namespaces. */

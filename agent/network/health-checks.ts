@@ -21,11 +21,12 @@ const longestWhy = 200
  */
 export async function checkGuest(check: HealthCheck, guest: CheckedGuest, limitMs: number): Promise<string | null> {
   try {
-    if ('command' in check) return await runCheck(check.command, guest, limitMs)
-    const port = 'tcp' in check ? check.tcp : (check.port ?? httpPort)
+    // What the schema lets through beside its keys hides which of them are there.
+    const { tcp, http = '/', port = httpPort, command } = check as { tcp?: number; http?: string; port?: number; command?: string[] }
+    if (command) return await runCheck(command, guest, limitMs)
     const socket = guestSocket(guest.pid, guest.address.includes(':') ? 6 : 4)
     try {
-      return await ('tcp' in check ? connect(socket, guest.address, port, limitMs) : get(socket, guest.address, port, check.http, limitMs))
+      return await (tcp === undefined ? get(socket, guest.address, port, http, limitMs) : connect(socket, guest.address, tcp, limitMs))
     } finally {
       socket.destroy()
     }

@@ -7,7 +7,7 @@ import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Store } from '../store/store.ts'
 import type { BroadcastPath } from './broadcast/path.ts'
-import type { Sighting } from './broadcast/sightings.ts'
+import type { Advert, Sighting } from './broadcast/sightings.ts'
 import type { StoredVip } from './desired.ts'
 import { networkKeys, vipRecordSchema } from './documents.ts'
 
@@ -40,6 +40,10 @@ export class VipClaims {
   readonly #waiting = new Map<string, Disposable>()
   /** VIPs whose claim is being written, and what came meanwhile. */
   readonly #writing = new Map<string, Claim | null>()
+  /** When each virtual router's sender was last heard of, when it was last looked. */
+  readonly #advertAtMs = new Map<string, number>()
+  /** Of each VIP, those that were heard of between the last two looks. */
+  #masters: ReadonlyMap<string, Announcement[]> = new Map()
 
   constructor(options: VipClaimsOptions) {
     this.#options = options
@@ -72,6 +76,40 @@ export class VipClaims {
     this.#claim(vip.name, claim, sighting.host === null ? leftToNodeMs : 0)
   }
 
+  /**
+   * To be called every few seconds on a node: where two virtual routers hold themselves for the master of the same VIP, the store is told of
+   * both. A hand-over shows both as well, but not twice in a row.
+   */
+  async lookForRivals(): Promise<void> {
+    const { desired, sees, store, logger } = this.#options
+    const adverts = sees()?.adverts() ?? []
+    const alive = adverts.filter(({ vni, router, mac, atMs }) => {
+      const key = `${vni} ${router} ${mac}`
+      const before = this.#advertAtMs.get(key)
+      this.#advertAtMs.set(key, atMs)
+      return before !== undefined && atMs > before
+    })
+    const before = this.#masters
+    this.#masters = mastersOf(desired.network, alive)
+    for (const [vip, claimants] of this.#masters) {
+      const known = desired.vips.get(vip)
+      const rivals =
+        claimants.length > 1 &&
+        before
+          .get(vip)
+          ?.map(({ port }) => port)
+          .join() === claimants.map(({ port }) => port).join()
+          ? claimants
+          : []
+      if (!known || portsOf(known.record.claimants) === portsOf(rivals)) continue
+      // Both were seen only once, or one of them only now.
+      if (claimants.length > 1 && rivals.length === 0) continue
+      const key = networkKeys.vip(vip)
+      const told = store.change([{ key, revision: known.revision }], [{ put: key, value: { ...known.record, claimants: rivals } }])
+      await told.catch((cause: unknown) => logger.warn('the store was not told of rivals for a VIP', { vip, cause }))
+    }
+  }
+
   #claim(vip: string, claim: Claim, afterMs: number): void {
     this.#waiting.get(vip)?.[Symbol.dispose]()
     this.#waiting.delete(vip)
@@ -101,7 +139,7 @@ export class VipClaims {
       for (let attempt = 0; attempt < 5; attempt++) {
         // Another host may have written it, which is told here a little later.
         const known = attempt === 0 ? desired.vips.get(vip) : await this.#read(vip)
-        const decision = decide(known?.record ?? noRecord, claim)
+        const decision = decide(known?.record ?? noRecord, claim, this.#options.env.wallMs())
         if (decision.kind === 'known') return
         if (decision.kind === 'held') return this.#claim(vip, claim, decision.forMs)
         const key = networkKeys.vip(vip)
@@ -140,6 +178,29 @@ export class VipClaims {
     const outageMs = Math.round(atMs - Math.max(...signs))
     return outageMs >= 0 && outageMs <= longestOutageMs ? outageMs : null
   }
+}
+
+/** The ports of each VIP that advertise themselves as master of one and the same virtual router. */
+function mastersOf({ networks, ports, vips }: VirtualNetwork, adverts: readonly Advert[]): Map<string, Announcement[]> {
+  return new Map(
+    vips.map(({ name, network, ip, ports: allowed }) => {
+      const vni = networks.find((one) => one.name === network)?.vni
+      const here = adverts.filter((advert) => advert.vni === vni)
+      const routers = Map.groupBy(here, ({ router }) => router)
+      const masters = [...routers.values()].map((group) =>
+        group.flatMap(({ mac, atMs }): Announcement[] => {
+          const port = ports.find((one) => one.mac === mac && one.network === network && allowed.includes(one.name))
+          return port ? [{ network, ip, mac, port: port.name, host: port.host, atMs: Math.trunc(atMs) }] : []
+        }),
+      )
+      const most = masters.sort((a, b) => b.length - a.length)[0] ?? []
+      return [name, most.sort((a, b) => ((a.port ?? '') < (b.port ?? '') ? -1 : 1))]
+    }),
+  )
+}
+
+function portsOf(claimants: readonly Announcement[]): string {
+  return claimants.map(({ port }) => port).join()
 }
 
 /** Since when the VIP of an announced address has its owner; null: it has none, or there is no such VIP. */

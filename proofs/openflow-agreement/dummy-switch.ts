@@ -140,7 +140,7 @@ export class DummySwitch {
     for (const port of watchPorts) await this.#control.call('netdev-dummy/set-admin-state', `w${port}`, portsDown.has(port) ? 'down' : 'up')
     // What it is told of a port counts from its next turn on.
     for (let turns = 0; turns < 2; turns++) await this.#control.call('version')
-    await this.#control.call('revalidator/purge')
+    await this.forgetCache()
     await this.#control.call('dpctl/flush-conntrack')
     // They age with the clock that passes.
     for (const [ip, mac] of Object.entries(underlay.ends)) await this.#control.call('tnl/neigh/set', 'br-phy', ip, mac)
@@ -151,6 +151,11 @@ export class DummySwitch {
       groups: lines(told, 'group_id='),
       portsDown,
     }
+  }
+
+  /** Has the next packet go through the flows, whatever came before it. */
+  async forgetCache(): Promise<void> {
+    await this.#control.call('revalidator/purge')
   }
 
   /** Lets the switch's clock go on. */

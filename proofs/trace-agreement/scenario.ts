@@ -40,7 +40,9 @@ export function randomScenario(chance: Chance, ends: Ends): Scenario {
       return { ...port, host, attach: { kind: 'netns' as const } }
     })
     if (ports.length < 2) continue
-    const { next } = planNetwork(emptyVirtualNetwork, { ...declaration!, ports }, { hosts, prune: false })
+    // These hosts have no broadcast cluster.
+    const networks = declaration!.networks.map((network) => ({ ...network, broadcast: 'source' as const }))
+    const { next } = planNetwork(emptyVirtualNetwork, { ...declaration!, networks, ports }, { hosts, prune: false })
     return withFault(chance, next, ends)
   }
 }

@@ -34,12 +34,12 @@ export const keptDrifts = 50
 const flapping = { drifts: 6, withinMs: 10_000, holdMs: 3000 } as const
 
 /** The last claim decides: whoever announces an address has it, as on a wire. */
-export function decide(record: VipRecord, claim: Claim): Decision {
+export function decide(record: VipRecord, claim: Claim, nowMs: number): Decision {
   const { owner, history } = record
   const { port, host, mac, atMs, outageMs } = claim
   if (owner?.port === port && owner.host === host && owner.mac === mac) return { kind: 'known' }
-  const heldForMs = owner ? owner.sinceMs + flapping.holdMs - atMs : 0
-  if (isDamped(record, atMs) && heldForMs > 0) return { kind: 'held', forMs: heldForMs }
+  const heldForMs = owner ? owner.sinceMs + flapping.holdMs - nowMs : 0
+  if (isDamped(record, nowMs) && heldForMs > 0) return { kind: 'held', forMs: heldForMs }
   // A guest that shows another MAC, or is elsewhere, is still the same owner.
   const drift: Drift[] = owner?.port === port ? [] : [{ from: owner?.port ?? null, to: port, atMs, outageMs }]
   return { kind: 'moves', record: { ...record, owner: { port, host, mac, sinceMs: atMs }, history: [...history, ...drift].slice(-keptDrifts) } }

@@ -10,7 +10,7 @@ import { indexNetwork } from './view.ts'
 
 const shop = `
 networks:
-  - {name: web, vpc: shop, subnet: 10.20.1.0/24, gateway: 10.20.1.1, subnet6: "fd00:1::/64", gateway6: "fd00:1::1"}
+  - {name: web, vpc: shop, subnet: 10.20.1.0/24, gateway: 10.20.1.1, subnet6: "fd00:1::/64", gateway6: "fd00:1::1", broadcast: source}
   - {name: db, vpc: shop, subnet: 10.20.2.0/24, gateway: 10.20.2.1, mtu: 1400, tunnel: gre}
   - {name: lone, vpc: other, subnet: 10.20.1.0/24}
 routers:

@@ -77,6 +77,14 @@ describe('a packet to many, in a network with the broadcast cluster', () => {
     expect(fates(trace(advert)).filter((fate) => fate.startsWith('h3'))).toEqual(['h3/web-6 delivered'])
   })
 
+  it('ends at the node where no other host has a port', () => {
+    const alone =
+      'networks: [{name: web, vpc: shop, subnet: 10.20.1.0/24}]\nports: [{name: web-3, network: web, ip: 10.20.1.13, attach: {kind: netns}, host: h3}]'
+    const { hops, drop } = traceSimulated(testWorld(alone), traceRequestSchema.parse({ from: 'web-3', ...advert }))
+    expect(hops.at(-1)).toMatchObject({ action: 'replicated', replication: { members: [], copies: 0 } })
+    expect(drop).toMatchObject({ reason: 'unknown-destination', object: 'network/web' })
+  })
+
   it('has a copy for a host without an agent, of which nothing more is known', () => {
     const { trace } = given({ more: legacy })
     expect(trace(advert).copies!.find(({ host }) => host === 'legacy-1')).toMatchObject({

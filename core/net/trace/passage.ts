@@ -12,7 +12,7 @@ import { dropOf, explainDrop } from './drops.ts'
 import { guestAt, type GuestPort } from './guest-system.ts'
 import { explainSteps, HopList } from './hops.ts'
 import { describe } from './packets.ts'
-import { deadWatches, membersBehind, nodesDown, nodeWithAddress, passToNode } from './replication.ts'
+import { deadWatches, membersBehind, nobodyElse, nodesDown, nodeWithAddress, passToNode } from './replication.ts'
 import { decapsulate, encapsulate, passWire, tunnelOverheadBytes, type Stop } from './underlay.ts'
 import { serversFor, vlanAt, vlanEntry } from './vlans.ts'
 import type { World } from './world.ts'
@@ -174,6 +174,7 @@ export class Passage {
     const members = membersBehind(index, vni, host)
     const stop = passToNode(this.#world, { ...passage, node, vni, members, watches: this.#watchesOf(host) }, hops)
     if (stop) return { exit, ways: behind(hops, lost(target, 'hint' in stop ? stop : ending(stop)).ways) }
+    if (members.length === 0) return { exit, ways: behind(hops, lost(target, nobodyElse(index, vni, target)).ways) }
     const copies = members.flatMap((member) => {
       const own = new HopList()
       const cut = member === target ? null : passWire(this.#world, { ...passage, from: target, to: member }, own)

@@ -76,6 +76,13 @@ export function passToNode(world: World, passage: NodePassage, hops: HopList): S
   return null
 }
 
+/** That a node has nobody to copy a frame to. */
+export function nobodyElse(index: NetworkIndex, vni: number, host: string): TraceDrop {
+  const name = index.input.network.networks.find((one) => one.vni === vni)?.name
+  const hint = 'No other host has a port in this network.'
+  return { host, device: 'replicator', reason: 'unknown-destination', object: name === undefined ? null : `network/${name}`, hint }
+}
+
 function nobodyReplicates({ nodes }: NetworkIndex, { host }: BroadcastNode): TraceDrop {
   const names = nodes.map((node) => node.host).join(', ')
   const hint = `No broadcast node replicates: ${names}. Bring one of them back, give another host the role, or set the network's broadcast to source.`

@@ -343,6 +343,14 @@ export const zh: Messages = {
     'nic-up': ({ about }) => `${name(about)} 的网口 ${part(about)} 链路恢复`,
     'neighbour-changed': ({ about, data }) => `${name(about)} 的网口 ${part(about)} 改接到 ${text(data.now)}，此前为 ${text(data.before)}`,
     'disk-failing': ({ about }) => `${name(about)} 的磁盘 ${part(about)} 自检（SMART）不通过`,
+    'vip-moved': ({ about, data }) =>
+      !name(about)
+        ? ''
+        : `浮动地址 ${name(about)} ${data.to ? `现位于 ${text(data.to)}` : '现无人持有'}${text(data.from) && `，此前在 ${text(data.from)}`}${text(data.outageMs) && `，中断 ${text(data.outageMs)} 毫秒`}`,
+    'vip-claim-refused': ({ about }) => {
+      const vip = about.find((each) => each.startsWith('vip/'))?.slice('vip/'.length)
+      return vip === undefined ? '' : `端口 ${name(about)} 声称浮动地址 ${vip}，但无权持有，已被丢弃`
+    },
     'agent-refused': ({ about, data }) => `${name(about)} 的代理无法连接：${zh.errorCode[text(data.code)] ?? text(data.code)}`,
     'inventory-corrupt': ({ data }) => `本机的资产数据损坏，已重建；原文件保留为 ${text(data.movedTo)}`,
     'records-corrupt': ({ data }) => `本机的任务与审计文件损坏，已重建；原文件保留为 ${text(data.movedTo)}`,

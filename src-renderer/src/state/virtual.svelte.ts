@@ -66,7 +66,13 @@ class Virtual {
   #ends: ReadonlyMap<string, TunnelEnd> = $derived(
     new Map(app.inventory.all('forwarding').map(({ doc }) => [doc.host, { ip: doc.tunnelEnd.ip, mac: doc.tunnelEnd.mac }])),
   )
-  #nodes = $derived(new Set(broadcastNodes(this.view, this.#ends).map(({ host }) => host)))
+  // Hosts report anew each second: who is a node is seldom another.
+  #nodesKey = $derived(
+    broadcastNodes(this.view, this.#ends)
+      .map(({ host }) => host)
+      .join(),
+  )
+  #nodes = $derived(new Set(this.#nodesKey.split(',')))
 
   /** The broadcast cluster, by what is known now. */
   broadcast: BroadcastDoc = $derived.by(() => {

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defaultBroadcastMode, type BroadcastMode } from '../core/model/network.ts'
+import { labFault } from '../lab/lab.ts'
+import type { Bench, BenchContext, BenchRow } from './bench.ts'
+import { until, withNetworkLab, type NetworkLab } from './network-lab.ts'
+import { median, percentile } from './statistics.ts'
+import {
+  claimants,
+  declarationIn,
+  endClaimant,
+  guestRuns,
+  inGuest,
+  places,
+  servedBy,
+  startClaimant,
+  startClient,
+  type Client,
+  type Guest,
+} from './vip-lab.ts'
+
+/** What befalls the guest that has the address, how it is put right again, and how often that is done. */
+interface Fault {
+  what: string
+  rounds: { full: number; quick: number }
+  act(lab: NetworkLab): Promise<unknown>
+  /** Returns when keepalived may be started again; true: it still runs. */
+  repair(lab: NetworkLab): Promise<boolean>
+}
+
+const [master, backup] = claimants
+const host = places[master]
+
+const killed: Fault = {
+  what: 'guest killed',
+  rounds: { full: 30, quick: 3 },
+  async act(lab) {
+    const { pid } = JSON.parse(await lab.inside(host, 'cat', `/run/holdfast/guest-${master}.pid`)) as { pid: number }
+    await lab.inside(host, 'kill', '-9', String(pid))
+  },
+  async repair(lab) {
+    await guestRuns(lab, master)
+    return false
+  },
+}
+const frozen: Fault = {
+  what: 'guest frozen',
+  rounds: { full: 30, quick: 3 },
+  act: (lab) => inGuest(lab, master, 'STOP'),
+  async repair(lab) {
+    await inGuest(lab, master, 'CONT')
+    return true
+  },
+}
+const poweredOff: Fault = {
+  what: 'its host powered off',
+  rounds: { full: 5, quick: 1 },
+  act: (lab) => labFault({ name: lab.lab.name, host, fault: 'power-off' }),
+  async repair(lab) {
+    await labFault({ name: lab.lab.name, host, fault: 'power-on' })
+    await lab.settled()
+    await guestRuns(lab, master)
+    return false
+  },
+}
+
+interface Case {
+  mode: BroadcastMode
+  advertIntervalMs: number
+  faults: readonly Fault[]
+}
+
+/** Where layer 3 does not follow, one fault shows it. */
+const cases: readonly Case[] = [
+  { mode: defaultBroadcastMode, advertIntervalMs: 100, faults: [killed, frozen, poweredOff] },
+  { mode: defaultBroadcastMode, advertIntervalMs: 1000, faults: [killed, frozen, poweredOff] },
+  { mode: 'cluster', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 10, quick: 2 } }] },
+  { mode: 'source', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 10, quick: 2 } }] },
+]
+
+/** What two clients, one in the network and one in another, saw of one fail-over. */
+interface Round {
+  layer2Ms: number
+  layer3Ms: number
+  /** Whether layer 3 was back at all when layer 2 had been for a while. */
+  layer3Follows: boolean
+}
+
+/** How long layer 3 is watched where it is not to follow. */
+const watchedMs = 3000
+/** With adverts of 100 ms, and between the layers. */
+const goals = { outageMs: 600, differenceMs: 50 }
+
+function run({ quick, log }: BenchContext): Promise<BenchRow[]> {
+  return withNetworkLab(`failover-${process.pid}`, 3, log, async (lab) => {
+    const rows: BenchRow[] = []
+    for (const one of cases) {
+      await lab.apply(declarationIn(one.mode))
+      for (const guest of Object.keys(places) as Guest[]) await guestRuns(lab, guest)
+      const [layer2, layer3] = [await startClient(lab, 'web-3'), await startClient(lab, 'db-1')]
+      for (const guest of claimants) await startClaimant(lab, guest, one.advertIntervalMs)
+      for (const fault of one.faults) {
+        const rounds: Round[] = []
+        const name = `${one.mode}, adverts ${one.advertIntervalMs} ms, ${fault.what}`
+        for (let round = 1; round <= (quick ? fault.rounds.quick : fault.rounds.full); round++) {
+          const found = await failOver(lab, one, fault, layer2, layer3)
+          log(`${name}, round ${round}: layer 2 ${found.layer2Ms.toFixed(0)} ms, layer 3 ${outageText(found)}`)
+          rounds.push(found)
+        }
+        rows.push(...rowsOf(one, name, rounds))
+      }
+      for (const guest of Object.keys(places) as Guest[]) await endClaimant(lab, guest)
+    }
+    return rows
+  })
+}
+
+async function failOver(lab: NetworkLab, { mode, advertIntervalMs }: Case, fault: Fault, layer2: Client, layer3: Client): Promise<Round> {
+  await servedBy([layer2, layer3], master, 2000)
+  for (const client of [layer2, layer3]) await client.ask()
+  await fault.act(lab)
+  const follows = mode === 'cluster+garp'
+  const seen = { layer2Ms: 0, layer3Ms: 0, open2: true, open3: true, from2: '', from3: '' }
+  const look = async (): Promise<void> => {
+    const [two, three] = await Promise.all([layer2.ask(), layer3.ask()])
+    seen.layer2Ms = Math.max(seen.layer2Ms, two.longestMs, two.openMs)
+    seen.layer3Ms = Math.max(seen.layer3Ms, three.longestMs, three.openMs)
+    Object.assign(seen, { open2: two.openMs > 0, open3: three.openMs > 0, from2: two.from, from3: three.from })
+  }
+  await until('fail-over', async () => {
+    await look()
+    const back2 = !seen.open2 && seen.from2 === backup
+    const back3 = !seen.open3 && seen.from3 === backup
+    return (back2 && (back3 || !follows)) || null
+  })
+  await sleep(follows ? 300 : watchedMs)
+  await look()
+  const stillRuns = await fault.repair(lab)
+  if (!stillRuns) await startClaimant(lab, master, advertIntervalMs)
+  return { layer2Ms: seen.layer2Ms, layer3Ms: seen.layer3Ms, layer3Follows: !seen.open3 && seen.from3 === backup }
+}
+
+function outageText({ layer3Ms, layer3Follows }: Round): string {
+  return layer3Follows ? `${layer3Ms.toFixed(0)} ms` : `not back after ${layer3Ms.toFixed(0)} ms`
+}
+
+function rowsOf({ mode, advertIntervalMs }: Case, name: string, rounds: readonly Round[]): BenchRow[] {
+  const outages = { 'layer 2': rounds.map(({ layer2Ms }) => layer2Ms), 'layer 3': rounds.map(({ layer3Ms }) => layer3Ms) }
+  const note = `${rounds.length} rounds`
+  const goal = advertIntervalMs === 100 ? { goal: { max: goals.outageMs } } : {}
+  const rows = (layer: keyof typeof outages): BenchRow[] => [
+    { figure: `${name}: ${layer}, median`, value: median(outages[layer]), unit: 'ms', note },
+    { figure: `${name}: ${layer}, p99`, value: percentile(outages[layer], 0.99), unit: 'ms', ...goal },
+    { figure: `${name}: ${layer}, longest`, value: Math.max(...outages[layer]), unit: 'ms' },
+  ]
+  if (mode !== 'cluster+garp') {
+    const followed = rounds.filter(({ layer3Follows }) => layer3Follows).length
+    return [
+      ...rows('layer 2'),
+      { figure: `${name}: layer 3 followed`, value: followed, unit: 'rounds', goal: { max: 0 }, note: `of ${rounds.length}: not in this mode` },
+    ]
+  }
+  const differences = rounds.map(({ layer2Ms, layer3Ms }) => layer3Ms - layer2Ms)
+  return [
+    ...rows('layer 2'),
+    ...rows('layer 3'),
+    { figure: `${name}: layer 3 behind layer 2, median`, value: median(differences), unit: 'ms', goal: { max: goals.differenceMs } },
+    { figure: `${name}: layer 3 behind layer 2, longest`, value: Math.max(...differences), unit: 'ms', goal: { max: goals.differenceMs } },
+  ]
+}
+
+export default {
+  name: 'vip-failover',
+  title: 'A floating address of keepalived when its guest is killed, frozen, or loses its host: seen by clients on layer 2 and layer 3',
+  kind: 'lab',
+  run,
+} satisfies Bench
