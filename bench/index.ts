@@ -1,6 +1,7 @@
 import agentAtRest from './agent-at-rest.ts'
 import type { Bench } from './bench.ts'
 import broadcastCopies from './broadcast-copies.ts'
+import broadcastNodeLost from './broadcast-node-lost.ts'
 import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
 import forwardingOutage from './forwarding-outage.ts'
@@ -32,6 +33,7 @@ export const benches: Bench[] = [
   moduleRestart,
   overlayThroughput,
   broadcastCopies,
+  broadcastNodeLost,
   memberJoin,
   sourceLimits,
   vipFailover,

@@ -14,6 +14,8 @@ import { networkKeys, vipRecordSchema } from './documents.ts'
 /** A host that has only received the copy leaves it to the broadcast node for so long to say where the address is now. */
 const leftToNodeMs = 200
 const keptAnnouncements = 50
+/** While the store is away, layer 3 stays as it is. */
+const retryMs = 2000
 /** An owner who was silent for longer was not there before, as far as is known. */
 const longestOutageMs = 60_000
 
@@ -116,7 +118,9 @@ export class VipClaims {
     if (afterMs > 0) {
       const timer = this.#options.env.after(afterMs, () => {
         this.#waiting.delete(vip)
-        this.#claim(vip, claim, 0)
+        // Somebody else may have told of a later one meanwhile.
+        const owner = this.#options.desired.vips.get(vip)?.record.owner
+        if (!owner || owner.sinceMs <= claim.atMs) this.#claim(vip, claim, 0)
       })
       this.#waiting.set(vip, timer)
       return
@@ -157,8 +161,8 @@ export class VipClaims {
         return
       }
     } catch (cause) {
-      // What was seen lies in the kernel; it is taken in when the store is there again.
-      logger.warn('the store was not told where a VIP is', { vip, cause })
+      logger.warn('the store was not told where a VIP is; it is tried again', { vip, port: claim.port, cause })
+      this.#claim(vip, claim, retryMs)
     }
   }
 

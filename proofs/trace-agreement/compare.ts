@@ -62,7 +62,7 @@ export async function observe(rig: Rig, world: World, requests: readonly TraceRe
 export function differencesOf(world: World, observation: Observation): Difference[] {
   return observation.sent.flatMap((one) => {
     const { path, frame } = prepareTrace(world, one.request, simulatedMarks, new Uint8Array())
-    const simulated = outcomeOfTrace(path, leaves(frame, one.request), one)
+    const simulated = outcomeOfTrace(path, leaves(frame, one.request))
     const real = realOutcome(one, observation, simulated)
     return JSON.stringify(simulated) === JSON.stringify(real) ? [] : [{ request: one.request, simulated, real, result: path }]
   })
@@ -96,23 +96,18 @@ function toMany({ to }: TraceRequest): boolean {
   return groupMac(to) !== null
 }
 
-/** Whether it may come to several guests, of which a simulation follows one. */
-function isCopied(request: TraceRequest): boolean {
-  return request.proto === 'arp' || toMany(request)
-}
-
 /** Whether the sender waits for an answer. */
 function answered(sent: Sent): boolean {
   return ['icmp', 'tcp', 'arp'].includes(sent.mark.proto) && !toMany(sent.request)
 }
 
 /** `left`: whether the packet is sent at all; else the hops are those of the question for its next hop. */
-function outcomeOfTrace({ verdict, hops }: TraceResult, left: boolean, sent: Sent): Outcome {
+function outcomeOfTrace({ verdict, hops, copies }: TraceResult, left: boolean): Outcome {
   if (!left) return { verdict, reached: [], refused: false }
   const reached = hops.filter(({ leg, action }) => leg === 'forward' && action === 'received').filter(({ kind }) => kind === 'virtual')
-  const names = reached.map(({ device }) => device)
+  const names = copies?.flatMap((copy) => (copy.verdict === 'delivered' ? [copy.port!] : [])) ?? reached.map(({ device }) => device)
   const refused = hops.some(({ leg, action }) => leg === 'forward' && action === 'refused')
-  return { verdict, reached: distinct(isCopied(sent.request) ? names.map(() => 'any') : names), refused }
+  return { verdict, reached: distinct(names), refused }
 }
 
 function realOutcome(sent: Sent, { arrived, addresses }: Observation, simulated: Outcome): Outcome {
@@ -131,7 +126,7 @@ function realOutcome(sent: Sent, { arrived, addresses }: Observation, simulated:
   const delivered = answered(sent) ? back : taken
   return {
     verdict: handed ? 'unknown' : delivered ? 'delivered' : 'dropped',
-    reached: isCopied(request) ? [...came].slice(0, 1).map(() => 'any') : [...came].sort(),
+    reached: [...came].sort(),
     // Guests, too, tell of what they do not take.
     refused: error && came.size === 0,
   }

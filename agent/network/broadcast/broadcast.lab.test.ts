@@ -77,6 +77,19 @@ describe('the replicator', () => {
     })
   })
 
+  test('it sees announcements in copies of other replicators and signs of life of virtual routers, and yields what floats', () => {
+    expect(run('watch')).toEqual({
+      inCopies: ['10.20.1.100 from null', '10.20.1.100 from null'],
+      adverts: [{ vni: 100, router: 51, mac: '00:00:5e:00:01:33', recent: true }],
+      sightings: ['10.20.1.100'],
+      held: { answers: true, copies: 1 },
+      asked: true,
+      yielded: { answers: false, copies: 0, own: true },
+      kept: true,
+      again: { answers: true, copies: 1 },
+    })
+  })
+
   test('it lives on without its agent; versions and members change under load, and no copy is lost or doubled', () => {
     const found = run('life') as { swaps: { sent: number }; changes: { ofEither: [number, number, number] } }
     const [one, other] = found.changes.ofEither

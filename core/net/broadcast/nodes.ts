@@ -1,5 +1,5 @@
 import type { TunnelEnd, VirtualNetwork } from '../../model/network.ts'
-import { hash32 } from '../hash.ts'
+import { ranked } from '../rendezvous.ts'
 import { tunnelMacOf } from '../tunnel-mac.ts'
 
 /** A node of the broadcast cluster. */
@@ -58,13 +58,11 @@ export function clusterEnd(nodes: readonly BroadcastNode[]): TunnelEnd {
   return endAt(`169.254.255.${last}`)
 }
 
-/**
- * Nodes by how much a VNI prefers them (rendezvous hashing: Thaler and Ravishankar, 1998): each node replicates its share of the networks, and a
- * node that comes or goes moves only what it takes or had.
- */
+/** Nodes by how much a VNI prefers them: each replicates its share of the networks, and a node that comes or goes moves only what it takes or had. */
 export function nodesFor(vni: number, nodes: readonly BroadcastNode[]): BroadcastNode[] {
-  return nodes
-    .map((node) => ({ node, weight: hash32(`${vni} ${node.host}`) }))
-    .sort((a, b) => b.weight - a.weight || (a.node.host < b.node.host ? -1 : 1))
-    .map(({ node }) => node)
+  const order = ranked(
+    String(vni),
+    nodes.map(({ host }) => host),
+  )
+  return order.map((host) => nodes.find((node) => node.host === host)!)
 }

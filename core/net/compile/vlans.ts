@@ -1,5 +1,6 @@
 import type { Network, Port, VirtualNetwork } from '../../model/network.ts'
 import { hash32 } from '../hash.ts'
+import { ranked } from '../rendezvous.ts'
 import { cookieOf } from './cookie.ts'
 import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
 import { watchPortOf } from './groups.ts'
@@ -17,7 +18,7 @@ export interface Vlan {
   vlan: number
   /** The servers in it, by number. */
   ports: readonly Port[]
-  /** In the order in which they are to forward. */
+  /** In the order in which they are to forward: the one that the ports are declared to be at comes first. */
   gateways: readonly string[]
 }
 
@@ -32,16 +33,20 @@ export function vlansOf(network: VirtualNetwork): Vlan[] {
     const { nic, vlan } = port.attach
     const key = `${port.network} ${nic} ${vlan}`
     const known = found.get(key)
-    if (known) known.ports.push(port)
-    else found.set(key, { network: networks.get(port.network)!, nic, vlan, ports: [port], gateways: gatewaysFor(nic, vlan, all, port.host) })
+    if (known) {
+      known.ports.push(port)
+      continue
+    }
+    const others = ranked(`${nic} ${vlan}`, all).filter((name) => name !== port.host)
+    found.set(key, {
+      network: networks.get(port.network)!,
+      nic,
+      vlan,
+      ports: [port],
+      gateways: [...all.filter((name) => name === port.host), ...others],
+    })
   }
   return [...found.values()]
-}
-
-/** The one that the ports are declared to be at, then by how much they are preferred: rendezvous hashing, as for `nodesFor`. */
-function gatewaysFor(nic: string, vlan: number, all: readonly string[], home: string): string[] {
-  const weight = (host: string): number => (host === home ? Infinity : hash32(`${nic} ${vlan} ${host}`))
-  return all.toSorted((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1))
 }
 
 /** The OpenFlow port of its device on a gateway. */

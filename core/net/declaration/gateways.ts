@@ -1,5 +1,5 @@
 import type { Attachment, NetworkHost, Port } from '../../model/network.ts'
-import { hash32 } from '../hash.ts'
+import { ranked } from '../rendezvous.ts'
 
 /** A port, or what is declared of one. */
 interface Placed {
@@ -36,8 +36,5 @@ export function gatewayOfVlans(declared: readonly Placed[], before: readonly Por
 }
 
 function preferred({ attach }: Placed, gateways: readonly string[]): string | undefined {
-  if (attach.kind !== 'vlan') return undefined
-  const { nic, vlan } = attach
-  const weighed = gateways.map((host) => ({ host, weight: hash32(`${nic} ${vlan} ${host}`) }))
-  return weighed.sort((a, b) => b.weight - a.weight || (a.host < b.host ? -1 : 1))[0]?.host
+  return attach.kind === 'vlan' ? ranked(`${attach.nic} ${attach.vlan}`, gateways)[0] : undefined
 }
