@@ -119,24 +119,23 @@ async function failOver(lab: NetworkLab, { mode, advertIntervalMs }: Case, fault
   for (const client of [layer2, layer3]) await client.ask()
   await fault.act(lab)
   const follows = mode === 'cluster+garp'
-  const seen = { layer2Ms: 0, layer3Ms: 0, open2: true, open3: true, from2: '', from3: '' }
+  const seen = { layer2Ms: 0, layer3Ms: 0, layer2Follows: false, layer3Follows: false }
   const look = async (): Promise<void> => {
     const [two, three] = await Promise.all([layer2.ask(), layer3.ask()])
     seen.layer2Ms = Math.max(seen.layer2Ms, two.longestMs, two.openMs)
     seen.layer3Ms = Math.max(seen.layer3Ms, three.longestMs, three.openMs)
-    Object.assign(seen, { open2: two.openMs > 0, open3: three.openMs > 0, from2: two.from, from3: three.from })
+    seen.layer2Follows ||= two.openMs === 0 && two.from === backup
+    seen.layer3Follows ||= three.openMs === 0 && three.from === backup
   }
   await until('fail-over', async () => {
     await look()
-    const back2 = !seen.open2 && seen.from2 === backup
-    const back3 = !seen.open3 && seen.from3 === backup
-    return (back2 && (back3 || !follows)) || null
+    return (seen.layer2Follows && (seen.layer3Follows || !follows)) || null
   })
   await sleep(follows ? 300 : watchedMs)
   await look()
   const stillRuns = await fault.repair(lab)
   if (!stillRuns) await startClaimant(lab, master, advertIntervalMs)
-  return { layer2Ms: seen.layer2Ms, layer3Ms: seen.layer3Ms, layer3Follows: !seen.open3 && seen.from3 === backup }
+  return seen
 }
 
 function outageText({ layer3Ms, layer3Follows }: Round): string {

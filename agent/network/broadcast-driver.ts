@@ -9,6 +9,7 @@ import { sameJson } from '../../core/sync/same-json.ts'
 import type { AgentPaths } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Member } from './broadcast/members.ts'
+import { broadcastPins } from './broadcast/bpf/pins.ts'
 import { openBroadcastPath } from './broadcast/open.ts'
 import type { BroadcastPath, Rate } from './broadcast/path.ts'
 import { Replicator, type ReplicatorOptions } from './broadcast/replicator.ts'
@@ -51,7 +52,7 @@ export class BroadcastDriver {
   constructor(host: string, paths: AgentPaths, logger: Logger, onSighting: (sighting: Sighting) => void) {
     this.#host = host
     this.#logger = logger
-    this.#pinDirectory = broadcastPins(paths)
+    this.#pinDirectory = broadcastPins(paths.run)
     this.#onSighting = onSighting
   }
 
@@ -155,11 +156,6 @@ export class BroadcastDriver {
     }
     this.membershipWrites += changed.size
   }
-}
-
-/** Where the program and its maps are pinned. */
-export function broadcastPins(paths: Pick<AgentPaths, 'run'>): string {
-  return join(paths.run, 'broadcast')
 }
 
 /** The hosts of each VNI: all that have a port there, in the order of their names, VXLAN first as they are stored. */

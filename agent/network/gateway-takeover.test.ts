@@ -36,7 +36,7 @@ vips:
       ['out', { port: 'web-1', mac: mac('web-1') }],
       ['in', { port: 'phys-1', mac: mac('phys-1') }],
     ])
-    const frames = takeoverFrames(index, index.vlans[0]!, owners).map((frame) => parseFrame(frame))
+    const frames = takeoverFrames(index, index.vlans[0]!, owners).map((frame) => parseFrame(frame)!)
     expect(frames.map(({ src, arp }) => [src, arp?.spa, arp?.tpa])).toEqual([
       [mac('web-1'), '10.20.1.11', '10.20.1.11'],
       [network.routers[0]!.mac, '10.20.1.1', '10.20.1.1'],

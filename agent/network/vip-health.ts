@@ -118,7 +118,7 @@ export class VipHealth {
     try {
       if (renewing && this.#leaseId !== null && !(await store.keepLease(this.#leaseId, renewalPeriodMs))) this.#leaseId = null
       // Somebody else has deleted it, or it was bound to the lease of the process before.
-      if (renewing && !desired.health.has(host)) this.#told = ''
+      if (renewing && this.#text() !== '' && !desired.health.has(host)) this.#told = ''
       for (
         let text = this.#text();
         this.#timers.length > 0 && (text !== this.#told || (text !== '' && this.#leaseId === null));

@@ -8,7 +8,7 @@ const instant = (atMs: number): string => new Date(atMs).toISOString()
 export function vipDocs(vips: readonly Vip[], states: readonly VipState[]): VipDoc[] {
   const stateOf = new Map(states.map((state) => [state.name, state]))
   return vips.map(({ name, network, ip, ports }) => {
-    const { owner = null, claimants = [], damped = false, refused = [], history = [] } = stateOf.get(name) ?? {}
+    const { owner = null, claimants = [], damped = false, refused = [], unwell, history = [] } = stateOf.get(name) ?? {}
     return {
       ...{ name, network, ip },
       owner: owner && { port: owner.port, host: owner.host, mac: owner.mac, epoch: owner.epoch, since: instant(owner.sinceMs) },
@@ -16,6 +16,7 @@ export function vipDocs(vips: readonly Vip[], states: readonly VipState[]): VipD
       claimants: claimants.map(({ port, host, mac, atMs }) => ({ port, host, mac, at: instant(atMs) })),
       damped,
       refused: refused.map(({ port, atMs, count }) => ({ port, at: instant(atMs), count })),
+      ...(unwell && { unwell: unwell.map(({ port, why }) => ({ port, why })) }),
       history: history.map(({ from, to, atMs, outageMs }) => ({ from, to, at: instant(atMs), outageMs })),
     }
   })

@@ -105,13 +105,11 @@ describe('a VIP that the platform drives', () => {
   it('goes to the other member when the server of the one that has it ends, and takes clients along', async () => {
     const before = await vip()
     const [from, to] = before.owner!.port === 'db-1' ? ['db-1', 'db-2'] : ['db-2', 'db-1']
-    const watching = inside(from!, 'timeout', '15', 'ip', 'monitor', 'address')
+    const watching = inside(from!, 'timeout', '60', 'ip', 'monitor', 'address')
     // A neighbour that knows the address under the old MAC.
     expect(await ask('db-3', '10.20.2.100')).toBe(from)
     await stop(from!)
-    const startMs = performance.now()
     await expect.poll(() => ask('web-1', '10.20.2.100'), { ...patient, interval: 20 }).toBe(to)
-    console.log(`moved after ${Math.round(performance.now() - startMs)} ms`)
     await expect.poll(() => ask('db-3', '10.20.2.100'), patient).toBe(to)
     await expect.poll(() => ask('web-1', 'fd00:2::100'), patient).toBe(to)
     await expect.poll(() => ownerOf(), patient).toBe(to)
@@ -119,10 +117,12 @@ describe('a VIP that the platform drives', () => {
     const { history } = await vip()
     expect(history).toHaveLength(before.history.length + 1)
     expect(history.at(-1)).toMatchObject({ from, to })
-    console.log(history.at(-1))
+    // Two failures in a row, half a second apart; more on a machine that starves.
     expect(history.at(-1)!.outageMs).toBeGreaterThan(400)
+    expect(history.at(-1)!.outageMs).toBeLessThan(10_000)
     // Its own address was never touched.
     expect(await addressesOf(from!)).toContain(from === 'db-1' ? '10.20.2.11/24' : '10.20.2.12/24')
+    await inside(from!, 'pkill', '-x', 'ip')
     const seen = await watching
     expect(seen).toMatch(/Deleted .*10\.20\.2\.100\/32/)
     expect(seen).not.toMatch(/10\.20\.2\.1[12]\/24/)

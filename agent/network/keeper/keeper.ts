@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asHoldfastError, HoldfastError } from '../../../core/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { identifyProcess, isAlive, readPidFile, signalProcess } from '../../runtime/process.ts'
+import { broadcastPins, removePins } from '../broadcast/bpf/pins.ts'
 import { endInstance, runDatabase } from '../switch/daemons.ts'
 import { desiredVersion, readDesired, sameBase, type DesiredSwitch } from '../switch/desired-switch.ts'
 import { removeDevices, setPromiscuous } from '../switch/devices.ts'
@@ -118,6 +119,7 @@ export class Keeper {
     for (const instance of [this.#active, this.#standby]) await instance?.end()
     if (nic !== undefined) await setPromiscuous(nic, false)
     await removeDevices()
+    removePins(broadcastPins(this.#paths.run))
     rmSync(this.#paths.directory, { recursive: true, force: true })
   }
 

@@ -18,6 +18,8 @@ export const vipDocSchema = z.object({
   /** Whether it moved so often that moves are held back. */
   damped: z.boolean(),
   refused: z.array(z.object({ port: nameSchema, at: instant, count })),
+  /** Of a VIP that the platform drives: ports that cannot have it now. */
+  unwell: z.array(z.object({ port: nameSchema, why: z.string() })).optional(),
   history: z.array(z.object({ from: nameSchema.nullable(), to: nameSchema.nullable(), at: instant, outageMs: count.nullable() })),
 })
 export type VipDoc = z.infer<typeof vipDocSchema>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { emptyVirtualNetwork } from '../../model/network.ts'
 import { parseDeclaration } from '../declaration/parse.ts'
 import { planNetwork } from '../declaration/plan.ts'
-import { recognize } from './announcements.ts'
+import { recognize, type Seen } from './announcements.ts'
 
 const virtual = planNetwork(
   emptyVirtualNetwork,
@@ -24,7 +24,7 @@ const ends = new Map([
   ['h2', { ip: '10.9.0.2', mac: '0a:58:0a:09:00:02' }],
 ])
 const seen = { vni: 500, ip: '10.20.1.100', mac: '02:00:00:00:00:12', host: '10.9.0.2', atMs: 5 }
-const found = (change: Partial<typeof seen> | { host: null }) => {
+const found = (change: Partial<Seen>) => {
   const recognized = recognize(virtual, ends, { ...seen, ...change })
   return recognized && { vip: recognized.vip?.name, port: recognized.announcement.port, host: recognized.announcement.host }
 }

@@ -164,6 +164,7 @@ describe('a question for a VIP', () => {
     const result = given({ mode: 'cluster+garp', owners: { 'web-vip': { port: 'web-4', mac } } }).trace(question)
     expect(result.verdict).toBe('delivered')
     expect(nodeOf(result)).toBeUndefined()
+    expect(result.copies).toBeUndefined()
   })
 
   it('comes to all and is answered by nobody while nobody has it', () => {

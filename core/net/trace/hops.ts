@@ -38,7 +38,7 @@ export class HopList {
   /** Adds the first of the ways that copies of a packet take, and takes note of them all if it goes to many. */
   addWays(ways: readonly [Way, ...Way[]], toMany: boolean): void {
     this.append({ hops: ways[0].hops, copies: null })
-    if (toMany || ways.length > 1) this.copies = copiesOf(ways, (hop, n) => this.#numbered(hop, n))
+    if (ways.length > 1 || (toMany && ways[0].ending.type !== 'answered')) this.copies = copiesOf(ways, (hop, n) => this.#numbered(hop, n))
   }
 
   #numbered(hop: TraceHop, n: number): TraceHop {

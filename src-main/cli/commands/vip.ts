@@ -28,6 +28,7 @@ export async function show(call: Call): Promise<void> {
       ...(isContested(vip) ? [`Claimed at once by ${vip.claimants.map(placeText).join(' and ')}: the later epoch wins.`] : []),
       ...(vip.damped ? ['It moved so often that moves are held back.'] : []),
       ...vip.refused.map(({ port, at, count }) => `Refused: ${port} claimed it ${count} ${count === 1 ? 'time' : 'times'}, last at ${at}.`),
+      ...(vip.unwell ?? []).map(({ port, why }) => `Cannot have it now: ${port}: ${why}.`),
       ...(vip.history.length > 0 ? [historyText(vip)] : []),
     ].join('\n')
   })

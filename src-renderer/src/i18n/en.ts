@@ -1,6 +1,7 @@
 import type { Event } from '../../../core/model/event.ts'
 import { enBroadcast } from './en-broadcast.ts'
 import { enCapture } from './en-capture.ts'
+import { enDeclaration } from './en-declaration.ts'
 import { enNetwork } from './en-network.ts'
 import { enReachability } from './en-reachability.ts'
 
@@ -9,6 +10,7 @@ const plural = (n: number, one: string, many: string): string => `${n} ${n === 1
 
 export const en = {
   ...enNetwork,
+  ...enDeclaration,
   ...enBroadcast,
   ...enCapture,
   ...enReachability,

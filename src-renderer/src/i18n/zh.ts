@@ -1,6 +1,7 @@
 import type { Messages } from './i18n.svelte.ts'
 import { zhBroadcast } from './zh-broadcast.ts'
 import { zhCapture } from './zh-capture.ts'
+import { zhDeclaration } from './zh-declaration.ts'
 import { zhNetwork } from './zh-network.ts'
 import { zhReachability } from './zh-reachability.ts'
 
@@ -22,6 +23,7 @@ const part = (about: string[]): string => about[0]?.split('/')[2] ?? ''
 /** 简体中文。用本行业自己的词：主机、网口、网络平面、多数派、主控。 */
 export const zh: Messages = {
   ...zhNetwork,
+  ...zhDeclaration,
   ...zhBroadcast,
   ...zhCapture,
   ...zhReachability,

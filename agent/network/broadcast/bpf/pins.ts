@@ -46,6 +46,11 @@ export class Pins {
   }
 }
 
+/** Where the program and its maps are pinned. `run`: the agent's directory for what is gone with the machine's memory. */
+export function broadcastPins(run: string): string {
+  return join(run, 'broadcast')
+}
+
 /** Lets go of everything that is pinned in `directory`; what nobody else holds ends. Nothing happens where there is no bpffs. */
 export function removePins(directory: string): void {
   if (!isBpffs(directory)) return
