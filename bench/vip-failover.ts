@@ -73,8 +73,8 @@ interface Case {
 const cases: readonly Case[] = [
   { mode: defaultBroadcastMode, advertIntervalMs: 100, faults: [killed, frozen, poweredOff] },
   { mode: defaultBroadcastMode, advertIntervalMs: 1000, faults: [killed, frozen, poweredOff] },
-  { mode: 'cluster', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 10, quick: 2 } }] },
-  { mode: 'source', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 10, quick: 2 } }] },
+  { mode: 'cluster', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 5, quick: 2 } }] },
+  { mode: 'source', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 5, quick: 2 } }] },
 ]
 
 /** What two clients, one in the network and one in another, saw of one fail-over. */

@@ -166,7 +166,7 @@ describe('the host that leads', () => {
     const leader = leaderWith(store, well, well)
     await leader.look()
     const key = networkKeys.vip('db-vip')
-    const [first] = store.written as [{ value: StoredVip['record'] }]
+    const first = store.written[0] as unknown as { value: StoredVip['record'] }
     leader.desired.vips.set('db-vip', { record: first.value, revision: store.revisions.get(key)! })
     await leader.look()
     leader.desired.health.delete('h1')
@@ -211,6 +211,10 @@ describe('a host with members', () => {
     host.desired.health.set('h1', { doc, revision: 1 })
     await host.look()
     expect(store.written).toEqual([{ put: key, value: doc, leaseId: `lease-1 of ${healthLeaseSeconds} s` }])
+    // The others have missed it: it has to settle anew.
+    store.leaseLasts = false
+    await host.renew()
+    expect(store.written.at(-1)).toMatchObject({ value: { 'db-vip': { 'db-1': { well: true, sinceMs: wallMs } } } })
   })
 
   it('reports again when its lease has ended or its report is gone, and when the store is back', async () => {

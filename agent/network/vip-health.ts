@@ -116,7 +116,10 @@ export class VipHealth {
     const { store, host, logger, desired } = this.#options
     const key = networkKeys.health(host)
     try {
-      if (renewing && this.#leaseId !== null && !(await store.keepLease(this.#leaseId, renewalPeriodMs))) this.#leaseId = null
+      if (renewing && this.#leaseId !== null && !(await store.keepLease(this.#leaseId, renewalPeriodMs))) {
+        this.#leaseId = null
+        this.#settleAnew()
+      }
       // Somebody else has deleted it, or it was bound to the lease of the process before.
       if (renewing && this.#text() !== '' && !desired.health.has(host)) this.#told = ''
       for (
@@ -144,6 +147,13 @@ export class VipHealth {
     } finally {
       this.#telling = false
     }
+  }
+
+  /** This host was not there for the others: what is well is so since now, or an address would follow a host that comes and goes. */
+  #settleAnew(): void {
+    const sinceMs = this.#nowMs()
+    for (const [key, checked] of this.#checked)
+      if (checked.health?.well) this.#checked.set(key, { ...checked, health: { ...checked.health, sinceMs } })
   }
 
   /** The report as JSON; empty: there is nothing to report. */

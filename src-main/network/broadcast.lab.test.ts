@@ -56,6 +56,13 @@ const setMode = (mode: BroadcastMode) =>
 const vip = async () => (await services.desktop.broadcast.vips({})).vips.find((one) => one.name === 'web-vip')!
 const ownedBy = (port: string) => expect.poll(async () => (await vip()).owner?.port, { timeout: 30_000 }).toBe(port)
 
+/** The flow by which a host routes to the VIP. */
+async function nextHopAt(host: string): Promise<string> {
+  const { number } = (JSON.parse((await inside(host, 'cat', '/run/holdfast/ovs/status.json')).stdout) as { active: { number: number } }).active
+  const bridge = `unix:/run/holdfast/ovs/${number}/br-int.mgmt`
+  return (await inside(host, 'ovs-ofctl', '-O', 'OpenFlow15', 'dump-flows', bridge, 'table=8,ip,reg4=0xa140164')).stdout
+}
+
 /** Counts numbered broadcasts: prints how many came and how many came twice. Ends when none has come for two seconds. */
 const receiver = `
 import socket
@@ -190,8 +197,8 @@ describe('a floating address', () => {
     // On a starved machine keepalived may have changed its mind in between.
     const drifts = history.map(({ from, to }) => `${from} ${to}`)
     expect(drifts[0]).toBe('null web-1')
-    expect(drifts).toContain('web-1 phys-1')
-    expect(drifts.at(-1)).toBe('phys-1 web-2')
+    expect(drifts.some((drift) => drift.endsWith(' phys-1'))).toBe(true)
+    expect(drifts.at(-1)).toMatch(/ web-2$/)
     for (const { outageMs } of history.slice(1)) expect(outageMs).toBeGreaterThanOrEqual(0)
   })
 
@@ -205,7 +212,8 @@ describe('a floating address', () => {
       await inside(to, 'ip', 'link', 'set', 'eth0', 'up')
       await inside(to, 'ip', 'address', 'add', '10.20.1.100/32', 'dev', 'eth0')
       await inside(to, 'arping', '-U', '-c', '1', '-I', 'eth0', '10.20.1.100')
-      await ownedBy(to)
+      const { mac } = (await services.desktop.network.get({})).network.ports.find((port) => port.name === to)!
+      await expect.poll(() => nextHopAt('h3'), { timeout: 30_000 }).toContain(mac)
     } finally {
       await labFault({ name, host: node, fault: 'resume' })
     }

@@ -41,6 +41,10 @@ describe('what was announced', () => {
     expect(found({ mac: '00:00:5e:00:02:33', ip: 'fd00:1:0::100' })).toEqual({ vip: 'both', port: null, host: 'h2' })
   })
 
+  it('is dated by whole milliseconds, as documents have it', () => {
+    expect(recognize(virtual, ends, { ...seen, atMs: 5.7 })?.announcement.atMs).toBe(5)
+  })
+
   it('may be of no VIP, from nobody who is known, or in no network', () => {
     expect(found({ ip: '10.20.1.12' })).toEqual({ vip: undefined, port: 'web-2', host: 'h2' })
     expect(found({ mac: '02:00:00:00:00:99', host: '10.9.0.77' })).toEqual({ vip: 'web-vip', port: null, host: null })

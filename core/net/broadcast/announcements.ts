@@ -30,7 +30,11 @@ export function recognize(virtual: VirtualNetwork, ends: ReadonlyMap<string, Tun
   const host = seen.host === null ? null : ([...allEnds(virtual, ends)].find(([, end]) => end.ip === seen.host)?.[0] ?? null)
   const vip = virtual.vips.find((one) => one.network === network.name && canonical(one.ip) === ip) ?? null
   const port = portOf(virtual.ports, network, vip, mac, host)
-  return { announcement: { network: network.name, ip, mac, port: port?.name ?? null, host: port?.host ?? host, atMs }, network, vip }
+  return {
+    announcement: { network: network.name, ip, mac, port: port?.name ?? null, host: port?.host ?? host, atMs: Math.trunc(atMs) },
+    network,
+    vip,
+  }
 }
 
 /** By its own MAC; a virtual router's is that of the one port on this host that may have the VIP. */

@@ -194,6 +194,7 @@ describe('of whatever there is', () => {
     fc.assert(
       fc.property(turns, (states) => {
         let now: VipRecord = noRecord
+        let most = 0
         const since: number[] = [0, 0]
         let before: readonly boolean[] = [false, false]
         for (const [turn, state] of states.entries()) {
@@ -205,8 +206,9 @@ describe('of whatever there is', () => {
           if (decision.kind === 'moves') now = decision.record
           // Moves to nobody count, too, and are not held back.
           const lately = now.history.filter(({ atMs: driftAtMs, to }) => to !== null && atMs - driftAtMs < 10_000)
-          expect(lately.length).toBeLessThanOrEqual(6 + Math.floor(10_000 / settleMs))
+          most = Math.max(most, lately.length)
         }
+        expect(most).toBeLessThanOrEqual(6 + Math.floor(10_000 / settleMs))
       }),
     )
   })

@@ -10,7 +10,7 @@ import { isDamped, keptDrifts, type Decision, type Owner, type VipRecord } from 
  */
 
 /** Failures in a row that make a member unwell; one success makes it well. */
-export const failuresUntilUnwell = 2
+const failuresUntilUnwell = 2
 
 /** A member of higher priority, and any member of an address that flaps, gets the address only when it has been well for so long. */
 export const settleMs = 3000
@@ -64,7 +64,7 @@ export interface Member {
 }
 
 /** What hosts report: by host, the newest by VIP and port. */
-export type Reports = ReadonlyMap<string, { doc: Readonly<Record<string, Readonly<Record<string, MemberHealth>>>> }>
+type Reports = ReadonlyMap<string, { doc: Readonly<Record<string, Readonly<Record<string, MemberHealth>>>> }>
 
 /** The members of a VIP, in its order. `ports`: all there are, by name. */
 export function membersOf(vip: Vip, ports: ReadonlyMap<string, Port>, reports: Reports): Member[] {

@@ -4,7 +4,7 @@
  *
  * - the data path's actions, of 64 KiB, 84 bytes for a copy in VXLAN: 780 copies. What is more is lost, and nobody says so;
  * - what ovs-ofctl(8) takes, 64 KiB of its own form: 1,364 copies. More is refused;
- * - an OpenFlow message (OpenFlow 1.5.1 §7.1), whose length in bytes has 16 bits: 2,045 copies.
+ * - an OpenFlow message (OpenFlow 1.5.1 §7.1), whose length in bytes has 16 bits: 2,044 copies.
  *
  * A tenth of the first is left to ports on the host itself.
  */

@@ -1,6 +1,15 @@
 import { expect, it } from 'vitest'
 import { toHex } from './bytes.ts'
-import { arpReply, arpRequest, icmpEcho, neighbourAdvertisement, neighbourSolicitation, tcpSegment, udpDatagram } from './compose.ts'
+import {
+  arpReply,
+  arpRequest,
+  icmpEcho,
+  neighbourAdvertisement,
+  neighbourSolicitation,
+  tcpSegment,
+  udpDatagram,
+  unsolicitedAdvertisement,
+} from './compose.ts'
 import { tcpFlags } from './packet.ts'
 import { parseFrame } from './parse.ts'
 
@@ -51,6 +60,15 @@ it('looks for a neighbour in its solicited-node group, and is answered', () => {
   const answered = parseFrame(neighbourAdvertisement(b6, a6))
   expect(answered).toMatchObject({ dst: a6.mac, ip: { src: b6.ip, dst: a6.ip, ttl: 255 }, transport: { type: 136, rest: 0x6000_0000 } })
   expect(toHex(answered!.payload)).toBe('fd000000000000000000000000123456' + '0201020000000002')
+})
+
+it('announces an address to all nodes, unsolicited: RFC 4861 forbids the other flag in what is multicast', () => {
+  const announced = parseFrame(unsolicitedAdvertisement(b6))
+  expect(announced).toMatchObject({
+    ...{ dst: '33:33:00:00:00:01', src: b6.mac, ip: { src: b6.ip, dst: 'ff02::1', ttl: 255 } },
+    transport: { type: 136, code: 0, rest: 0x2000_0000 },
+  })
+  expect(toHex(announced!.payload)).toBe('fd000000000000000000000000123456' + '0201020000000002')
 })
 
 it('says what is no address', () => {
