@@ -211,7 +211,7 @@ describe('a floating address', () => {
       const to = from === 'web-1' ? 'web-2' : 'web-1'
       await inside(to, 'ip', 'link', 'set', 'eth0', 'up')
       await inside(to, 'ip', 'address', 'add', '10.20.1.100/32', 'dev', 'eth0')
-      await inside(to, 'arping', '-U', '-c', '1', '-I', 'eth0', '10.20.1.100')
+      await inside(to, 'arping', '-U', '-c', '3', '-I', 'eth0', '10.20.1.100')
       const { mac } = (await services.desktop.network.get({})).network.ports.find((port) => port.name === to)!
       await expect.poll(() => nextHopAt('h3'), { timeout: 30_000 }).toContain(mac)
     } finally {
