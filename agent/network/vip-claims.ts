@@ -15,7 +15,9 @@ import { networkKeys, vipRecordSchema } from './documents.ts'
 const leftToNodeMs = 200
 const keptAnnouncements = 50
 /** While the store is away, layer 3 stays as it is. */
-const retryMs = 2000
+const retryMs = 300
+/** A write that an election of the store overtakes is never answered; it is made again, and the record's revision keeps it from counting twice. */
+const attempts = { deadlineMs: 1500, attemptMs: 500 }
 /** An owner who was silent for longer was not there before, as far as is known. */
 const longestOutageMs = 60_000
 
@@ -147,7 +149,7 @@ export class VipClaims {
         if (decision.kind === 'known') return
         if (decision.kind === 'held') return this.#claim(vip, claim, decision.forMs)
         const key = networkKeys.vip(vip)
-        const { done } = await store.change([{ key, revision: known?.revision ?? 0 }], [{ put: key, value: decision.record }])
+        const { done } = await store.change([{ key, revision: known?.revision ?? 0 }], [{ put: key, value: decision.record }], attempts)
         if (!done) continue
         const from = known?.record.owner?.port
         if (from === claim.port) return
