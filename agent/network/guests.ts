@@ -100,7 +100,7 @@ export class Guests {
 
   async #make(guest: Guest): Promise<void> {
     let init = readPidFile(this.#pidFile(guest.name))
-    const before = this.#done.get(guest.name)
+    const before = init && this.#done.get(guest.name)
     if (init && before && sameJson(before, guest)) return
     if (!init) {
       await this.#remove(guest.name)

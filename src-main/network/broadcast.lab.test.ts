@@ -228,6 +228,14 @@ describe('a floating address', () => {
   })
 })
 
+describe('a light guest', () => {
+  it('that has died is made anew, with its cable', async () => {
+    const { pid } = JSON.parse((await inside('h2', 'cat', '/run/holdfast/guest-web-2.pid')).stdout) as { pid: number }
+    await inside('h2', 'kill', '-9', String(pid))
+    await expect.poll(() => reaches('web-3', '10.20.1.12'), { timeout: 30_000 }).toBe(true)
+  })
+})
+
 describe('a gateway', () => {
   it('is taken over from by another, and a server is reached again', async () => {
     await labFault({ name, host: 'h1', fault: 'power-off' })

@@ -62,6 +62,7 @@ export const en = {
     port: 'Port',
     vip: 'VIP',
     networkHost: 'Host without an agent',
+    broadcastNode: 'Broadcast node',
     forwarding: 'Forwarding',
     hop: 'Hop',
     pair: 'Pair of ports',

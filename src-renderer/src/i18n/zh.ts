@@ -75,6 +75,7 @@ export const zh: Messages = {
     port: '端口',
     vip: '浮动地址 VIP',
     networkHost: '无代理的主机',
+    broadcastNode: '广播节点',
     forwarding: '转发',
     hop: '跳',
     pair: '一对端口',
@@ -349,6 +350,10 @@ export const zh: Messages = {
       !name(about)
         ? ''
         : `浮动地址 ${name(about)} ${data.to ? `现位于 ${text(data.to)}` : '现无人持有'}${text(data.from) && `，此前在 ${text(data.from)}`}${text(data.outageMs) && `，中断 ${text(data.outageMs)} 毫秒`}`,
+    'gateway-forwards': ({ about }) => {
+      const network = about.find((each) => each.startsWith('network/'))?.slice('network/'.length)
+      return network === undefined ? '' : `${name(about)} 现为网络 ${network} 的 VLAN 网关`
+    },
     'vip-claim-refused': ({ about }) => {
       const vip = about.find((each) => each.startsWith('vip/'))?.slice('vip/'.length)
       return vip === undefined ? '' : `端口 ${name(about)} 声称浮动地址 ${vip}，但无权持有，已被丢弃`

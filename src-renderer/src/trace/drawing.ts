@@ -1,7 +1,7 @@
 import type { TraceHop, TraceResult } from '../../../core/model/trace.ts'
 import type { Lanes } from '../topology/lanes.ts'
 import { sizes, type Box, type Layout, type NicBox, type Point } from '../topology/layout.ts'
-import { hopId, isParting, type Parting, type Side } from './result.ts'
+import { dropHop, hopId, isParting, type Parting, type Side } from './result.ts'
 
 /*
  * A trace as it is drawn over the topology: a line from start to end with a badge for each hop, in places of the picture at zoom 1. On the
@@ -15,6 +15,8 @@ export interface Piece {
   points: Point[]
   evidence: TraceHop['evidence']
   leg: TraceHop['leg']
+  /** Whether it is of another copy of a packet to many than the one that the hops follow. */
+  copy: boolean
 }
 
 export interface Badge {
@@ -33,13 +35,15 @@ export interface Drawing {
   pieces: Piece[]
   badges: Badge[]
   /** Where it ended short of its target: dropped, or not seen any more. */
-  end: { at: Point; verdict: 'dropped' | 'unknown' } | null
+  end: { at: Point; verdict: 'dropped' | 'unknown'; /** Its hop. */ id: string } | null
+  /** Where other copies of a packet to many were lost, or not seen any more. */
+  lost: { at: Point; verdict: 'dropped' | 'unknown' }[]
   /** Ids of what it passes on the picture. */
   passed: Set<string>
 }
 
 export interface DrawingInput {
-  result: Pick<TraceResult, 'verdict' | 'hops'>
+  result: Pick<TraceResult, 'verdict' | 'hops' | 'copies' | 'drop'>
   side: Side
   parted: Parting | null
   layout: Layout | null
@@ -59,24 +63,15 @@ const at = (point: Point): Stop => ({ enter: point, leave: point, through: [], b
 
 export function drawingOf(input: DrawingInput): Drawing {
   const { result, side, parted } = input
-  const stopOf = input.layout ? physicalStops(input.layout) : input.lanes ? virtualStops(input.lanes) : () => null
-  const pieces: Piece[] = []
+  const begin = input.layout ? physicalStops(input.layout) : input.lanes ? virtualStops(input.lanes) : () => () => null
+  const { pieces, places } = wayOf(result.hops, begin())
   const badges: Badge[] = []
-  let last: { stop: Stop; leg: TraceHop['leg'] } | undefined
-  for (let i = 0; i < result.hops.length; i++) {
-    const hop = result.hops[i]!
-    const stop = stopOf(hop, result.hops[i - 1], result.hops[i + 1], result.hops)
+  for (const { hop, stop } of places) {
     const id = hopId(side, hop.n)
     const badge = badges.at(-1)
-    if (!stop) {
-      // Nowhere on this picture: it happens between the places that are.
-      if (badge?.leg === hop.leg) badge.ids.push(id)
-      continue
-    }
-    if (last?.leg === hop.leg) pieces.push({ n: hop.n, points: [last.stop.leave, stop.enter], evidence: hop.evidence, leg: hop.leg })
-    if (stop.through.length > 0) pieces.push({ n: hop.n, points: [stop.enter, ...stop.through, stop.leave], evidence: hop.evidence, leg: hop.leg })
-    badges.push({ at: stop.badge, ids: [id], text: '', leg: hop.leg, parting: false, beside: stop.beside ?? false })
-    last = { stop, leg: hop.leg }
+    if (stop) badges.push({ at: stop.badge, ids: [id], text: '', leg: hop.leg, parting: false, beside: stop.beside ?? false })
+    // Nowhere on this picture: it happens between the places that are.
+    else if (badge?.leg === hop.leg) badge.ids.push(id)
   }
   const numbers = new Map(result.hops.map((hop) => [hopId(side, hop.n), hop]))
   for (const badge of badges) {
@@ -84,8 +79,45 @@ export function drawingOf(input: DrawingInput): Drawing {
     badge.text = first === end ? String(first) : `${first}–${end}`
     badge.parting = badge.ids.some((id) => isParting(numbers.get(id)!, parted))
   }
-  const end = result.verdict === 'delivered' || !last ? null : { at: last.stop.badge, verdict: result.verdict }
-  return { pieces, badges, end, passed: passedOf(result.hops) }
+  const endHop = result.verdict === 'dropped' ? dropHop(result) : result.hops.at(-1)
+  const endId = endHop && hopId(side, endHop.n)
+  const endBadge = badges.find(({ ids }) => endId !== undefined && ids.includes(endId)) ?? badges.at(-1)
+  const end = result.verdict === 'delivered' || !endBadge ? null : { at: endBadge.at, verdict: result.verdict, id: endBadge.ids.at(-1)! }
+  const others = copiesOf(result, begin)
+  return { pieces: [...others.pieces, ...pieces], badges, end, lost: others.lost, passed: new Set([...passedOf(result.hops), ...others.passed]) }
+}
+
+/** The line along hops, and the place of each on the picture. */
+function wayOf(hops: TraceHop[], stopOf: StopOf): { pieces: Piece[]; places: { hop: TraceHop; stop: Stop | null }[] } {
+  const pieces: Piece[] = []
+  let last: { stop: Stop; leg: TraceHop['leg'] } | undefined
+  const places = hops.map((hop, i) => {
+    const stop = stopOf(hop, hops[i - 1], hops[i + 1], hops)
+    if (!stop) return { hop, stop }
+    const { n, evidence, leg } = hop
+    if (last?.leg === leg) pieces.push({ n, points: [last.stop.leave, stop.enter], evidence, leg, copy: false })
+    if (stop.through.length > 0) pieces.push({ n, points: [stop.enter, ...stop.through, stop.leave], evidence, leg, copy: false })
+    last = { stop, leg }
+    return { hop, stop }
+  })
+  return { pieces, places }
+}
+
+/** The lines of the other copies from where each parts from the one that the hops follow, those along the same way as one. */
+function copiesOf({ hops, copies = [] }: DrawingInput['result'], begin: () => StopOf): Pick<Drawing, 'pieces' | 'lost' | 'passed'> {
+  const pieces = new Map<string, Piece>()
+  const lost = new Map<string, Drawing['lost'][number]>()
+  const passed = new Set<string>()
+  for (const { after, hops: own, verdict } of copies) {
+    if (own.length === 0) continue
+    const all = [...hops.filter(({ n }) => n <= after), ...own]
+    const way = wayOf(all, begin())
+    for (const piece of way.pieces) if (piece.n > after) pieces.set(JSON.stringify(piece.points), { ...piece, copy: true })
+    for (const id of passedOf(all)) passed.add(id)
+    const at = way.places.findLast(({ stop }) => stop !== null)?.stop?.leave
+    if (at && verdict !== 'delivered') lost.set(JSON.stringify(at), { at, verdict })
+  }
+  return { pieces: [...pieces.values()], lost: [...lost.values()], passed }
 }
 
 /** What of the virtual network, and which taps of hosts, a trace passes. */
@@ -112,7 +144,7 @@ function passedOf(hops: readonly TraceHop[]): Set<string> {
 
 type StopOf = (hop: TraceHop, before: TraceHop | undefined, after: TraceHop | undefined, all: TraceHop[]) => Stop | null
 
-function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout): StopOf {
+function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout): () => StopOf {
   const nicAt = new Map(nics.map((nic) => [nic.id, nic]))
   const chipAt = new Map(chips.map((chip) => [`${chip.host}/${chip.name}`, chip]))
   const countAt = new Map(counts.map((count) => [count.host, count]))
@@ -156,7 +188,7 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
     others.flatMap((other) => (other?.host === hop.host ? (nicAt.get(`${other.host}/${other.device}`) ?? []) : []))[0]
   const tunnelAt = (host: Box, nic: NicBox): Point => ({ x: nic.x, y: nic.y + (nic.y < host.y ? 1 : -1) * (nic.height / 2 + 24) })
 
-  return (hop, before, after, all) => {
+  const stopOf: StopOf = (hop, before, after, all) => {
     const host = hosts.get(hop.host)
     if (!host) return throughSwitch(hop.host, hop)
     const top = host.y - host.height / 2
@@ -182,9 +214,10 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
     const count = countAt.get(hop.host)
     return count ? beside(count) : at({ x: host.x, y: host.y })
   }
+  return () => stopOf
 }
 
-function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
+function virtualStops({ lanes, routers, ports, taps }: Lanes): () => StopOf {
   const laneAt = new Map(lanes.map((lane) => [lane.name, lane]))
   const routerAt = new Map(routers.map((router) => [router.name, router]))
   const portAt = new Map<string, Box & { network: string }>([
@@ -195,51 +228,53 @@ function virtualStops({ lanes, routers, ports, taps }: Lanes): StopOf {
   const bottom = (lane: Box): number => lane.y + lane.height / 2
   const named = (hop: TraceHop | undefined, kind: string): string[] =>
     (hop?.objects ?? []).flatMap((object) => (object.startsWith(`${kind}/`) ? [object.slice(kind.length + 1)] : []))
-  /** The band that the packet is on after the last place that has one. */
-  let lane: Box | undefined
-  let x = 0
+  return () => {
+    /** The band that the packet is on after the last place that has one. */
+    let lane: Box | undefined
+    let x = 0
 
-  return (hop, _before, after) => {
-    const box = portAt.get(hop.device)
-    if (box) {
-      const place = { x: box.x, y: box.y - box.height / 2 }
-      const [sends] = [hop.in === null]
-      const own = laneAt.get(box.network)
-      const onLane = own && { x: box.x, y: bottom(own) }
-      lane = own
-      x = box.x
-      return onLane
-        ? {
-            enter: sends ? place : onLane,
-            leave: sends ? onLane : place,
-            through: [{ x: box.x, y: (place.y + onLane.y) / 2 }],
-            ...{ badge: { x: box.x + box.width / 2, y: box.y }, beside: true },
-          }
-        : at(place)
+    return (hop, _before, after) => {
+      const box = portAt.get(hop.device)
+      if (box) {
+        const place = { x: box.x, y: box.y - box.height / 2 }
+        const [sends] = [hop.in === null]
+        const own = laneAt.get(box.network)
+        const onLane = own && { x: box.x, y: bottom(own) }
+        lane = own
+        x = box.x
+        return onLane
+          ? {
+              enter: sends ? place : onLane,
+              leave: sends ? onLane : place,
+              through: [{ x: box.x, y: (place.y + onLane.y) / 2 }],
+              ...{ badge: { x: box.x + box.width / 2, y: box.y }, beside: true },
+            }
+          : at(place)
+      }
+      const router = routerAt.get(named(hop, 'router')[0] ?? '')
+      if (router && lane) {
+        const into =
+          named(hop, 'network')
+            .map((name) => laneAt.get(name))
+            .find((other) => other !== undefined && other !== lane) ?? lane
+        const from = { x: left(lane), y: bottom(lane) }
+        const to = { x: left(into), y: bottom(into) }
+        const side = router.x + router.width / 2
+        lane = into
+        x = left(into)
+        const through = [
+          { x: from.x - 20, y: from.y },
+          { x: from.x - 20, y: router.y },
+          { x: side, y: router.y },
+          { x: to.x - 20, y: router.y },
+          { x: to.x - 20, y: to.y },
+        ]
+        return { enter: from, leave: to, through, badge: { x: side, y: router.y } }
+      }
+      // The last hop of a packet that got no further stands on its band.
+      if (!after && lane) return at({ x: x <= left(lane) + 1 ? left(lane) + 228 : x, y: bottom(lane) })
+      return null
     }
-    const router = routerAt.get(named(hop, 'router')[0] ?? '')
-    if (router && lane) {
-      const into =
-        named(hop, 'network')
-          .map((name) => laneAt.get(name))
-          .find((other) => other !== undefined && other !== lane) ?? lane
-      const from = { x: left(lane), y: bottom(lane) }
-      const to = { x: left(into), y: bottom(into) }
-      const side = router.x + router.width / 2
-      lane = into
-      x = left(into)
-      const through = [
-        { x: from.x - 20, y: from.y },
-        { x: from.x - 20, y: router.y },
-        { x: side, y: router.y },
-        { x: to.x - 20, y: router.y },
-        { x: to.x - 20, y: to.y },
-      ]
-      return { enter: from, leave: to, through, badge: { x: side, y: router.y } }
-    }
-    // The last hop of a packet that got no further stands on its band.
-    if (!after && lane) return at({ x: x <= left(lane) + 1 ? left(lane) + 228 : x, y: bottom(lane) })
-    return null
   }
 }
 

@@ -1,5 +1,5 @@
 import type { TraceMode } from '../../../core/model/trace.ts'
-import type { Port } from '../../../core/model/network.ts'
+import type { Port, Vip } from '../../../core/model/network.ts'
 import { parseIp } from '../../../core/net/address.ts'
 import type { Messages } from '../i18n/i18n.svelte.ts'
 import type { TraceKey, TraceQuery } from '../state/place.ts'
@@ -52,14 +52,19 @@ export interface TraceInput {
 /** Least and greatest value of each number in the form. */
 const ranges = { sport: [0, 65_535], dport: [0, 65_535], ttl: [0, 255], sizeBytes: [20, 9000] } as const
 
-/** What is wrong with the form, by field; nothing if it can be asked. */
-export function problemsOf(form: TraceForm, ports: ReadonlyMap<string, Pick<Port, 'name'>>, m: Messages): Partial<Record<TraceKey, string>> {
+/** What is wrong with the form, by field; nothing if it can be asked. Ports send; ports, VIPs and addresses are targets. */
+export function problemsOf(
+  form: TraceForm,
+  ports: ReadonlyMap<string, Pick<Port, 'name'>>,
+  m: Messages,
+  vips: ReadonlyMap<string, Pick<Vip, 'name'>> = new Map(),
+): Partial<Record<TraceKey, string>> {
   const problems: Partial<Record<TraceKey, string>> = {}
   const [from, to] = [form.from.trim(), form.to.trim()]
   if (from === '') problems.from = m.trace.needed
   else if (!ports.has(from)) problems.from = m.trace.noPort(from)
   if (to === '') problems.to = m.trace.needed
-  else if (!ports.has(to) && parseIp(to) === null) problems.to = m.trace.noTarget(to)
+  else if (!ports.has(to) && !vips.has(to) && parseIp(to) === null) problems.to = m.trace.noTarget(to)
   if (!protocols.some((known) => known === form.proto) && !isNumber(form.proto, 0, 255)) problems.proto = m.trace.between(0, 255)
   for (const [key, [least, most]] of Object.entries(ranges) as [keyof typeof ranges, readonly [number, number]][]) {
     if (isPortKey(key) && !hasPorts(form.proto)) continue

@@ -30,6 +30,11 @@ export function answerOf(result: TraceResult): TraceAnswer {
 export const remedyOf = (result: Pick<TraceResult, 'drop'> | null | undefined): string | null =>
   typeof result?.drop?.remedy === 'string' ? result.drop.remedy : null
 
+/** The hop at which a packet was dropped: the last at the place where it was, else the last of all, from where it got no further. */
+export function dropHop({ hops, drop }: Pick<TraceResult, 'hops' | 'drop'>): TraceHop | undefined {
+  return hops.findLast(({ host, device }) => drop?.host === host && drop.device === device) ?? hops.at(-1)
+}
+
 /** A hop by its side and number, as it is selected: `live-3`. */
 export const hopId = (side: Side, n: number): string => `${side}-${n}`
 

@@ -1,13 +1,14 @@
-import type { TraceDrop, TraceResult } from '../../../core/model/trace.ts'
-import type { Messages } from '../i18n/i18n.svelte.ts'
+import type { TraceDrop, TraceHop, TraceResult } from '../../../core/model/trace.ts'
+import type { Language, Messages } from '../i18n/i18n.svelte.ts'
 import { parseRef } from '../state/place.ts'
 import type { NetworkView } from '../network/view.ts'
+import { detailText } from './detail.ts'
 import { hasPorts, type TraceForm } from './request.ts'
 
 /** What was sent and whereto, in a few words: `tcp port 22 into db`. */
-export function packetText(form: Pick<TraceForm, 'proto' | 'dport' | 'to'>, view: Pick<NetworkView, 'port'>, m: Messages): string {
+export function packetText(form: Pick<TraceForm, 'proto' | 'dport' | 'to'>, view: Pick<NetworkView, 'port' | 'vip'>, m: Messages): string {
   const proto = /^\d+$/.test(form.proto) ? m.net.protocol(Number(form.proto)) : form.proto
-  const network = view.port.get(form.to)?.network
+  const network = (view.port.get(form.to) ?? view.vip.get(form.to))?.network
   const what = hasPorts(form.proto) && form.dport !== '' ? m.trace.portOf(proto, form.dport) : proto
   return network === undefined ? m.trace.packetTo(what, form.to) : m.trace.packetInto(what, network)
 }
@@ -18,6 +19,13 @@ export function objectText(object: string | null, m: Messages): string {
   if (!ref) return ''
   const kind = m.kind[ref.kind as keyof typeof m.kind] ?? ref.kind
   return m.trace.named(kind, ref.id.replace('--', ' – '))
+}
+
+/** What was done at a hop, in a sentence: `h2 copies it to 3 hosts: h1, h3, h4`. */
+export function hopText({ host, detail, replication }: Pick<TraceHop, 'host' | 'detail' | 'replication'>, m: Messages, language: Language): string {
+  if (!replication) return detailText(detail, language)
+  const sentence = m.trace.replicates(host, replication.copies)
+  return replication.members.length === 0 ? sentence : m.trace.about(sentence, replication.members.join(language === 'zh' ? '、' : ', '))
 }
 
 /** Where a packet was dropped and by what, in a sentence: `Dropped on h3 by ACL no-ssh`. */
