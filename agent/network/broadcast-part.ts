@@ -1,5 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
+import type { VipPlace } from '../../core/net/compile/view.ts'
 import { broadcastNodes, clusterEnd } from '../../core/net/broadcast/nodes.ts'
 import type { ObjectLog } from '../../core/sync/object-log.ts'
 import type { AgentConfig, AgentPaths } from '../runtime/config.ts'
@@ -30,6 +31,8 @@ export interface BroadcastPartOptions {
   store: Store
   desired: Desired
   virtualSwitch: VirtualSwitch
+  /** `owners` has changed by what this host has seen itself. */
+  onSeen(): void
   /** Whether this host leads the cluster. */
   leads(): boolean
 }
@@ -64,7 +67,7 @@ export class BroadcastPart {
     const { env, logger, config, paths, desired, store } = options
     const { host } = config
     this.#driver = new BroadcastDriver(host, paths, logger, (sighting) => this.#claims.saw(sighting))
-    this.#claims = new VipClaims({ ...options, host, sees: () => this.#driver.sees })
+    this.#claims = new VipClaims({ ...options, host, sees: () => this.#driver.sees, onSeen: options.onSeen })
     this.#report = new BroadcastReport(host, this.#driver, this.#claims)
     this.#refused = new RefusedClaims({ ...options, host })
     this.#health = new VipHealth({ ...options, host, run: paths.run })
@@ -81,6 +84,12 @@ export class BroadcastPart {
     })
   }
 
+  /** Where floating addresses are: as the store has it, but for what this host has just seen. */
+  get owners(): ReadonlyMap<string, VipPlace> {
+    const stored = [...this.#options.desired.vips].flatMap(([vip, { record }]) => (record.owner ? [[vip, record.owner] as const] : []))
+    return new Map<string, VipPlace>([...stored, ...this.#claims.seen])
+  }
+
   start(): void {
     const { env, desired, config } = this.#options
     this.#address.start()
@@ -88,7 +97,7 @@ export class BroadcastPart {
     this.#platformVips.start()
     this.#takeover.start(
       () => this.#place,
-      () => new Map([...desired.vips].flatMap(([vip, { record }]) => (record.owner ? [[vip, record.owner] as const] : []))),
+      () => this.owners,
     )
     this.#timers = [
       env.every(reportPeriodMs, () => this.#tell()),

@@ -64,7 +64,7 @@ export class NetworkModule {
       onPlaced: (place) => this.#broadcast.place(place),
     })
     this.#broadcast = new BroadcastPart({
-      ...{ ...options, store: this.#store, desired: this.#desired, virtualSwitch: this.#forwarder.switch },
+      ...{ ...options, store: this.#store, desired: this.#desired, virtualSwitch: this.#forwarder.switch, onSeen: () => this.#changed() },
       leads: () => this.#leader === options.config.host,
     })
     this.probe = new Probe(this.#forwarder, options.config, paths)
@@ -147,8 +147,8 @@ export class NetworkModule {
 
   #changed(): void {
     if (!this.#desired.ready || !this.#active) return
-    const { network, revision, ends, vips } = this.#desired
-    const owners = new Map([...vips].flatMap(([name, { record }]) => (record.owner ? [[name, record.owner] as const] : [])))
+    const { network, revision, ends } = this.#desired
+    const { owners } = this.#broadcast
     this.#forwarder.want({ network, revision, ends, owners })
     // Flows first.
     this.#options.env.after(0, () => this.#report())

@@ -1,6 +1,7 @@
 import type { Env } from '../../core/env.ts'
 import type { Announcement } from '../../core/model/broadcast.ts'
 import type { TunnelEnd, Vip, VirtualNetwork } from '../../core/model/network.ts'
+import type { VipPlace } from '../../core/net/compile/view.ts'
 import { recognize } from '../../core/net/broadcast/announcements.ts'
 import { decide, noRecord, type Claim } from '../../core/net/broadcast/claims.ts'
 import type { EventLog } from '../runtime/events.ts'
@@ -34,12 +35,16 @@ export interface VipClaimsOptions {
   }
   /** What sees announcements here; null: nothing does. */
   sees(): BroadcastPath | null
+  /** `seen` has changed. */
+  onSeen(): void
 }
 
 /** Writes to the store where floating addresses are, as they are announced. */
 export class VipClaims {
   readonly #options: VipClaimsOptions
   readonly #announcements: Announcement[] = []
+  /** With the revision of what the store had then. */
+  readonly #seen = new Map<string, VipPlace & { revision: number }>()
   /** Claims that wait, by VIP: the newest of each. */
   readonly #waiting = new Map<string, Disposable>()
   /** VIPs whose claim is being written, and what came meanwhile. */
@@ -56,6 +61,16 @@ export class VipClaims {
   /** The newest, oldest first. */
   get announcements(): readonly Announcement[] {
     return this.#announcements
+  }
+
+  /**
+   * Where this host has seen VIPs announced that the store does not have there yet: its own flows need not wait for the store, which may just
+   * be electing. It holds until the store has taken it in, or has something later.
+   */
+  get seen(): ReadonlyMap<string, VipPlace> {
+    const { vips } = this.#options.desired
+    for (const [vip, { revision }] of this.#seen) if ((vips.get(vip)?.revision ?? 0) !== revision) this.#seen.delete(vip)
+    return this.#seen
   }
 
   /** Takes in what has been announced while nobody was there to hear it. */
@@ -77,6 +92,11 @@ export class VipClaims {
     const { port, host, mac, atMs } = announcement
     if (!vip || vip.healthCheck || network.broadcast !== 'cluster+garp' || port === null || host === null || !vip.ports.includes(port)) return
     const claim: Claim = { port, host, mac, atMs: Math.trunc(atMs), outageMs: this.#outageMs(vip, sighting) }
+    const known = desired.vips.get(vip.name)
+    if (decide(known?.record ?? noRecord, claim, this.#options.env.wallMs()).kind === 'moves') {
+      this.#seen.set(vip.name, { port, mac, revision: known?.revision ?? 0 })
+      this.#options.onSeen()
+    }
     this.#claim(vip.name, claim, sighting.host === null ? leftToNodeMs : 0)
   }
 
