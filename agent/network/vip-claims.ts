@@ -117,14 +117,7 @@ export class VipClaims {
     this.#masters = mastersOf(desired.network, alive)
     for (const [vip, claimants] of this.#masters) {
       const known = desired.vips.get(vip)
-      const rivals =
-        claimants.length > 1 &&
-        before
-          .get(vip)
-          ?.map(({ port }) => port)
-          .join() === claimants.map(({ port }) => port).join()
-          ? claimants
-          : []
+      const rivals = claimants.length > 1 && portsOf(before.get(vip) ?? []) === portsOf(claimants) ? claimants : []
       if (!known || portsOf(known.record.claimants) === portsOf(rivals)) continue
       // Both were seen only once, or one of them only now.
       if (claimants.length > 1 && rivals.length === 0) continue
