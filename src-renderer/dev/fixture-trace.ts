@@ -63,7 +63,9 @@ export class FixtureTracer {
   }
 
   #world(network: VirtualNetwork): World {
-    const entities = ['host', 'nic', 'neighbour', 'forwarding'].flatMap((kind) => this.#cluster.items(kind)) as unknown as Entity[]
+    const entities = ['host', 'nic', 'neighbour', 'forwarding', 'broadcastNode', 'vipState'].flatMap((kind) =>
+      this.#cluster.items(kind),
+    ) as unknown as Entity[]
     return buildWorld({
       network,
       entities,
@@ -73,9 +75,11 @@ export class FixtureTracer {
 
   #live(simulated: TraceResult): TraceResult {
     const { flowGone, blind } = this.#faults
-    const seen = simulated.hops.map((hop): TraceHop => ({ ...hop, evidence: hop.evidence === 'inferred' ? 'inferred' : 'seen' }))
+    const asSeen = (hop: TraceHop): TraceHop => ({ ...hop, evidence: hop.evidence === 'inferred' ? 'inferred' : 'seen' })
+    const seen = simulated.hops.map(asSeen)
+    const copies = simulated.copies?.map((copy) => ({ ...copy, hops: copy.hops.map(asSeen) }))
     const cut = seen.findIndex((hop) => hop.device === 'br-int' && (hop.host === flowGone || hop.host === blind))
-    if (cut < 0) return { ...simulated, mode: 'live', hops: seen, rttMs: simulated.verdict === 'delivered' ? 0.41 : null }
+    if (cut < 0) return { ...simulated, mode: 'live', hops: seen, ...(copies && { copies }), rttMs: simulated.verdict === 'delivered' ? 0.41 : null }
     const last = seen[cut]!
     if (last.host === blind) {
       const before = seen[cut - 1]!

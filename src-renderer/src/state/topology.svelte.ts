@@ -1,6 +1,7 @@
 import { untrack } from 'svelte'
 import type { VipDoc } from '../../../core/contract/desktop/broadcast.ts'
 import type { Nic } from '../../../core/model/index.ts'
+import { everyHop } from '../../../core/net/trace/copies.ts'
 import type { Topology } from '../../../core/topology/topology.ts'
 import type { Layer } from '../topology/layers.ts'
 import { slotsOf } from '../topology/lanes.ts'
@@ -89,7 +90,7 @@ class TopologyState {
   /** All of it. */
   scene: Scene | null = $derived(this.#input && sceneOf(this.#input))
   /** What the trace on the screen passes. */
-  focus: Scene | null = $derived(this.#input && traces.drawn && sceneOf(focusOn(traces.drawn.hops, { ...this.#input, pinned: this.#pinned })))
+  focus: Scene | null = $derived(this.#input && traces.drawn && sceneOf(focusOn(everyHop(traces.drawn), { ...this.#input, pinned: this.#pinned })))
 
   /** Reads the places on each connection. The body of an effect. */
   follow(): () => void {

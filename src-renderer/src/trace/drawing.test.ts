@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Entity } from '../../../core/model/entity.ts'
 import { planes, type Link, type Nic } from '../../../core/model/index.ts'
 import { emptyVirtualNetwork } from '../../../core/model/network.ts'
-import type { TraceHop, TraceRequest, TraceResult } from '../../../core/model/trace.ts'
+import type { TraceCopy, TraceHop, TraceRequest, TraceResult } from '../../../core/model/trace.ts'
 import { parseDeclaration } from '../../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../../core/net/declaration/plan.ts'
 import { buildWorld } from '../../../core/net/trace/build-world.ts'
@@ -94,7 +94,7 @@ describe('a trace on the picture', () => {
   test('a drop ends it, and is where the last badge is', () => {
     const { drawing, result } = drawn('both', { proto: 'tcp', dport: 22 })
     expect(result.drop?.reason).toBe('acl')
-    expect(drawing.end).toEqual({ at: drawing.badges.at(-1)!.at, verdict: 'dropped' })
+    expect(drawing.end).toEqual({ at: drawing.badges.at(-1)!.at, verdict: 'dropped', id: `simulated-${result.hops.length}` })
     expect(drawn('both').drawing.end).toBeNull()
   })
 
@@ -118,6 +118,49 @@ describe('a trace on the picture', () => {
   })
 })
 
+describe('a packet to many', () => {
+  const hop = (n: number, host: string, device: string): TraceHop => ({
+    ...{ n, leg: 'forward', evidence: 'computed', kind: 'virtual', host, device, in: null, out: null, action: 'forwarded', detail: '' },
+    ...{ objects: ['network/web'], cookies: [] },
+  })
+  const hops = [hop(1, 'h1', 'web-1'), hop(2, 'h1', 'br-int'), hop(3, 'h2', 'br-int')]
+  const copy = (after: number, own: TraceHop[], verdict: TraceCopy['verdict'] = 'delivered'): TraceCopy => ({
+    ...{ host: 'h1', port: 'web-3', after, hops: own, verdict, drop: null, limit: null },
+  })
+  const draw = (copies: TraceCopy[], result: Partial<TraceResult> = {}): Drawing =>
+    drawingOf({
+      ...{ side: 'simulated', parted: null, lanes: null },
+      layout: scene('both').layout,
+      result: { verdict: 'delivered', hops, copies, drop: null, ...result },
+    })
+
+  test('the other copies have lines from where they part, without badges, one for all along the same way', () => {
+    const own = [{ ...hop(3, 'h1', 'tenant'), kind: 'physical' as const }, hop(4, 'h1', 'web-3')]
+    const [one, two] = [draw([copy(3, []), copy(2, own)]), draw([copy(3, []), copy(2, own), copy(2, own)])]
+    expect(one.badges).toEqual(draw([]).badges)
+    const lines = one.pieces.filter((piece) => piece.copy)
+    expect(lines.map(({ n }) => n)).toEqual([3])
+    const parting = one.pieces.find(({ n, copy: other }) => n === 2 && !other)!
+    expect(lines[0]!.points[0]).toEqual(parting.points.at(-1))
+    expect(two.pieces).toEqual(one.pieces)
+    expect(draw([copy(3, [])]).pieces.some((piece) => piece.copy)).toBe(false)
+  })
+
+  test('where one was lost or not seen any more is marked', () => {
+    const own = [hop(3, 'h1', 'web-3')]
+    expect(draw([copy(2, own)]).lost).toEqual([])
+    expect(draw([{ ...copy(2, own, 'dropped'), host: 'h9' }]).lost).toEqual([])
+    expect(draw([copy(2, own, 'dropped')]).lost).toMatchObject([{ verdict: 'dropped' }])
+    expect(draw([copy(2, own, 'unknown')]).lost).toMatchObject([{ verdict: 'unknown' }])
+  })
+
+  test('a packet that was dropped on its way back is marked there, however far its copies came', () => {
+    const drop = { host: 'h1', device: 'br-int', reason: 'arp-unanswered' as const, object: 'vip/web-vip', hint: '' }
+    const { end, badges } = draw([], { verdict: 'dropped', drop })
+    expect(end).toEqual({ at: badges[1]!.at, verdict: 'dropped', id: 'simulated-2' })
+  })
+})
+
 test('between two switches the line runs beyond both, and hides no number', () => {
   const { layout } = scene('both')
   const hop = (n: number, host: string, ways: { in: string | null; out: string | null }): TraceHop => ({
@@ -125,7 +168,7 @@ test('between two switches the line runs beyond both, and hides no number', () =
     ...ways,
   })
   const hops = [hop(1, 'tor1', { in: 'swp25', out: null }), hop(2, 'tor2', { in: null, out: 'swp2' })]
-  const { pieces, badges } = drawingOf({ result: { verdict: 'unknown', hops }, side: 'live', parted: null, layout, lanes: null })
+  const { pieces, badges } = drawingOf({ result: { verdict: 'unknown', hops, drop: null }, side: 'live', parted: null, layout, lanes: null })
   const lowest = Math.max(...[...layout!.switches.values()].map(({ y, height }) => y + height / 2))
   const between = pieces.find(({ n, points }) => n === 2 && points.length === 2)!
   expect(between.points.every(({ y }) => y > lowest)).toBe(true)
@@ -171,7 +214,13 @@ describe('a line beside a line', () => {
   })
 
   test('pieces that hang together hang together beside it, too', () => {
-    const piece = (...points: [number, number][]): Piece => ({ n: 1, points: points.map(([x, y]) => ({ x, y })), evidence: 'seen', leg: 'return' })
+    const piece = (...points: [number, number][]): Piece => ({
+      n: 1,
+      points: points.map(([x, y]) => ({ x, y })),
+      evidence: 'seen',
+      leg: 'return',
+      copy: false,
+    })
     const moved = besidePieces([piece([0, 0], [10, 0]), piece([10, 0], [10, 10]), piece([10, 20], [10, 30])], 2)
     expect(moved[0]!.points.at(-1)).toEqual(moved[1]!.points[0])
     expect(moved[2]!.points).toEqual([

@@ -83,12 +83,18 @@ export function drawingOf(input: DrawingInput): Drawing {
   const endId = endHop && hopId(side, endHop.n)
   const endBadge = badges.find(({ ids }) => endId !== undefined && ids.includes(endId)) ?? badges.at(-1)
   const end = result.verdict === 'delivered' || !endBadge ? null : { at: endBadge.at, verdict: result.verdict, id: endBadge.ids.at(-1)! }
-  const others = copiesOf(result, begin)
+  const others = copiesOf(input, places, begin)
   return { pieces: [...others.pieces, ...pieces], badges, end, lost: others.lost, passed: new Set([...passedOf(result.hops), ...others.passed]) }
 }
 
+/** A hop, and where it is on the picture; null: nowhere. */
+interface Place {
+  hop: TraceHop
+  stop: Stop | null
+}
+
 /** The line along hops, and the place of each on the picture. */
-function wayOf(hops: TraceHop[], stopOf: StopOf): { pieces: Piece[]; places: { hop: TraceHop; stop: Stop | null }[] } {
+function wayOf(hops: TraceHop[], stopOf: StopOf): { pieces: Piece[]; places: Place[] } {
   const pieces: Piece[] = []
   let last: { stop: Stop; leg: TraceHop['leg'] } | undefined
   const places = hops.map((hop, i) => {
@@ -103,16 +109,30 @@ function wayOf(hops: TraceHop[], stopOf: StopOf): { pieces: Piece[]; places: { h
   return { pieces, places }
 }
 
-/** The lines of the other copies from where each parts from the one that the hops follow, those along the same way as one. */
-function copiesOf({ hops, copies = [] }: DrawingInput['result'], begin: () => StopOf): Pick<Drawing, 'pieces' | 'lost' | 'passed'> {
+/**
+ * The lines of the other copies from where each parts from the one that the hops follow, those along the same way as one. Over hosts they
+ * follow the cables only: inside a host they would cross each other.
+ */
+function copiesOf(
+  { result: { hops, copies = [] }, layout }: DrawingInput,
+  places: readonly Place[],
+  begin: () => StopOf,
+): Pick<Drawing, 'pieces' | 'lost' | 'passed'> {
   const pieces = new Map<string, Piece>()
   const lost = new Map<string, Drawing['lost'][number]>()
   const passed = new Set<string>()
-  for (const { after, hops: own, verdict } of copies) {
-    if (own.length === 0) continue
+  for (const { host, after, hops: own, verdict } of copies) {
+    if (own.length === 0 || (layout && !layout.hosts.has(host))) continue
+    const drawn = new Set(own.filter(({ kind }) => !layout || kind === 'physical').map(({ n }) => n))
     const all = [...hops.filter(({ n }) => n <= after), ...own]
     const way = wayOf(all, begin())
-    for (const piece of way.pieces) if (piece.n > after) pieces.set(JSON.stringify(piece.points), { ...piece, copy: true })
+    const [parting, from] = [places, way.places].map((each) => each.findLast(({ hop, stop }) => stop && hop.n <= after)?.stop?.leave)
+    for (const piece of way.pieces) {
+      if (!drawn.has(piece.n)) continue
+      // What lies ahead may move a bridge: the line begins where the followed copy's bridge stands.
+      const points = piece.points.map((point) => (point === from ? (parting ?? point) : point))
+      pieces.set(JSON.stringify(points), { ...piece, points, copy: true })
+    }
     for (const id of passedOf(all)) passed.add(id)
     const at = way.places.findLast(({ stop }) => stop !== null)?.stop?.leave
     if (at && verdict !== 'delivered') lost.set(JSON.stringify(at), { at, verdict })

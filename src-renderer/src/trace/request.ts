@@ -57,7 +57,7 @@ export function problemsOf(
   form: TraceForm,
   ports: ReadonlyMap<string, Pick<Port, 'name'>>,
   m: Messages,
-  vips: ReadonlyMap<string, Pick<Vip, 'name'>> = new Map(),
+  vips: ReadonlyMap<string, Pick<Vip, 'name'>>,
 ): Partial<Record<TraceKey, string>> {
   const problems: Partial<Record<TraceKey, string>> = {}
   const [from, to] = [form.from.trim(), form.to.trim()]

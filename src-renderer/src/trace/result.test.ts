@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { TraceHop, TraceResult } from '../../../core/model/trace.ts'
-import { answerOf, hopId, hopOf, isParting, pairHops, parseHopId } from './result.ts'
+import { answerOf, dropHop, hopId, hopOf, isParting, pairHops, parseHopId } from './result.ts'
 
 const hop = (n: number, place: string, leg: TraceHop['leg'] = 'forward'): TraceHop => {
   const [host, device] = place.split('/') as [string, string]
@@ -68,6 +68,14 @@ describe('both ways beside each other', () => {
 test('an answer of one way has that side alone', () => {
   const { sides, parted } = answerOf(result('simulated', ['h1/web-1']))
   expect([Object.keys(sides), parted]).toEqual([['simulated'], null])
+})
+
+test('a packet is dropped at the last hop at that place, else at the last of all', () => {
+  const { hops } = result('simulated', ['h1/br-int', 'h2/br-int', 'h1/br-int', 'h2/web-2'])
+  const drop = (host: string): NonNullable<TraceResult['drop']> => ({ host, device: 'br-int', reason: 'arp-unanswered', object: null, hint: '' })
+  expect(dropHop({ hops, drop: drop('h1') })?.n).toBe(3)
+  expect(dropHop({ hops, drop: drop('h9') })?.n).toBe(4)
+  expect(dropHop({ hops: [], drop: drop('h1') })).toBeUndefined()
 })
 
 test('hops are found by side and number', () => {

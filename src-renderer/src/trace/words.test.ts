@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { dropReasons } from '../../../core/model/trace.ts'
 import { en } from '../i18n/en.ts'
 import { zh } from '../i18n/zh.ts'
-import { detailText } from './detail.ts'
-import { dropText, objectText, packetText, verdictText } from './words.ts'
+import { detailText, limitText } from './detail.ts'
+import { dropText, hopText, objectText, packetText, verdictText } from './words.ts'
 
-const view = { port: new Map([['db-1', { network: 'db' } as never]]) }
+const view = { port: new Map([['db-1', { network: 'db' } as never]]), vip: new Map([['web-vip', { network: 'web' } as never]]) }
 
 describe('a drop in a sentence', () => {
   test('names host, rule and packet', () => {
@@ -34,6 +34,46 @@ describe('a drop in a sentence', () => {
   })
 })
 
+test('a packet to a VIP goes into the network of the VIP', () => {
+  expect(packetText({ proto: 'arp', dport: '', to: 'web-vip' }, view, en)).toBe('arp into web')
+})
+
+describe('what a broadcast node does', () => {
+  const hop = { host: 'h2', detail: 'VNI 4102, 3 copies, to h1, h3, h4', replication: { vni: 4102, members: ['h1', 'h3', 'h4'], copies: 3 } }
+
+  test('is a sentence in both languages', () => {
+    expect(hopText(hop, en, 'en')).toBe('h2 copies it to 3 hosts: h1, h3, h4')
+    expect(hopText(hop, zh, 'zh')).toBe('h2 将其复制到 3 台主机：h1、h3、h4')
+    expect(hopText({ ...hop, replication: { vni: 4102, members: ['h1'], copies: 1 } }, en, 'en')).toBe('h2 copies it to 1 host: h1')
+    expect(hopText({ ...hop, replication: { vni: 4102, members: [], copies: 0 } }, en, 'en')).toBe('h2 has no host to copy it to')
+    expect([en, zh].map((m) => m.trace.action.replicated)).toEqual(['copied', '复制'])
+  })
+
+  test('any other hop keeps the words of the tracer', () => {
+    expect(hopText({ host: 'h1', detail: 'router shop' }, zh, 'zh')).toBe('路由器 shop')
+  })
+
+  test('how many copies there were and what became of them leaves out what is none', () => {
+    expect(en.trace.copies(5, 4, 1, 0)).toBe('5 copies: 4 delivered, 1 lost')
+    expect(en.trace.copies(1, 0, 0, 1)).toBe('1 copy: 1 unknown')
+    expect(zh.trace.copies(5, 4, 1, 0)).toBe('5 份副本：4 份送达，1 份丢失')
+  })
+})
+
+test('why nobody knows what became of a copy is said in Chinese', () => {
+  const said = [
+    'It came to legacy-1, which has no agent: what becomes of it there cannot be observed.',
+    'It was last seen at tenant of h2 and did not come to web-3 of h3, though the flows in place send it there.',
+    'It was seen nowhere and web-3 of h3 could not be watched: its network module does not answer.',
+  ]
+  expect(said.map((limit) => limitText(limit, 'zh'))).toEqual([
+    '已到达 legacy-1，该主机没有代理：此后无法观察。',
+    '最后在 h2 的 tenant 上看到，没有到达 h3 的 web-3，而就位的流表会把它送到那里。',
+    '没有在任何地方看到，h3 的 web-3 无法观察：its network module does not answer。',
+  ])
+  expect(said.map((limit) => limitText(limit, 'en'))).toEqual(said)
+})
+
 test('an unknown verdict names the last place seen', () => {
   const hop = { host: 'h2', device: 'vxlan', leg: 'forward' } as never
   expect(verdictText({ verdict: 'unknown', drop: null, hops: [hop] }, en)).toBe('Last seen on h2 at vxlan; beyond it nothing could be observed')
@@ -50,6 +90,9 @@ test('what the tracer says of a hop is said in Chinese, phrase by phrase', () =>
   expect(detailText('tor1 learned 02:00:00:00:00:01 at swp3 instead of swp8 (SNMP)', 'zh')).toBe(
     'tor1 在 swp3 而非 swp8 学到 02:00:00:00:00:01 (SNMP)',
   )
+  expect(detailText('VNI 4102, 4 copies, to h2, h3', 'zh')).toBe('VNI 4102，复制 4 份，发往 h2，h3')
+  expect(detailText('VNI 4102, 0 copies: no other host has a port in it', 'zh')).toBe('VNI 4102，复制 0 份：其他主机上没有它的端口')
+  expect(detailText('VXLAN, VNI 4098, to broadcast node h2', 'zh')).toBe('VXLAN，VNI 4098，发往广播节点 h2')
   expect(detailText('something new', 'zh')).toBe('something new')
   expect(detailText('router shop', 'en')).toBe('router shop')
 })
