@@ -116,10 +116,10 @@ describe('broadcast in a network', () => {
     const switching = async () => {
       for (const mode of ['source', 'cluster', 'source', 'cluster+garp'] as const) await setMode(mode)
     }
-    expect(await broadcast('web-4', ['web-1', 'web-2', 'web-3'], 1500, switching)).toEqual({
-      'web-1': '1500 0',
-      'web-2': '1500 0',
-      'web-3': '1500 0',
+    expect(await broadcast('web-4', ['web-1', 'web-2', 'web-3'], 1000, switching)).toEqual({
+      'web-1': '1000 0',
+      'web-2': '1000 0',
+      'web-3': '1000 0',
     })
   })
 
