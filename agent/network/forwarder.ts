@@ -5,7 +5,7 @@ import type { Forwarding, Network, Port, TunnelEnd, VirtualNetwork } from '../..
 import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
 import { clusterEnd } from '../../core/net/broadcast/nodes.ts'
-import { compileGroups, watchPortOf } from '../../core/net/compile/groups.ts'
+import { compileGroups, gatewayWatchPortOf, watchPortOf } from '../../core/net/compile/groups.ts'
 import { vlanGroups, vlanPortOf } from '../../core/net/compile/vlans.ts'
 import { allEnds, indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
@@ -34,6 +34,10 @@ const carrierPeriodMs = 1000
 
 /** A comparison of everything holds up what is new, so that it may take at most this share of the time. */
 const verifyingShare = 0.05
+
+/** How often a host asks a node, and a gateway, whether it lives: a second passes at most until another gateway forwards. */
+const nodePeriodMs = 50
+const gatewayPeriodMs = 200
 
 /** What is to be in place. */
 export interface Wanted {
@@ -332,12 +336,25 @@ function clusterPart(
 ): Pick<DesiredSwitch, 'peers' | 'notOurs' | 'watched' | 'groups'> {
   const index = indexNetwork({ network, hosts: ends })
   const { nodes, watched } = index
+  const gateways = new Set(index.vlans.flatMap((vlan) => vlan.gateways))
   return {
     peers: watched.map(({ replicator }) => replicator),
     notOurs: watched.some((one) => one.host === host)
       ? [...watched.filter((one) => one.host === host).map(({ replicator }) => replicator.ip), clusterEnd(nodes).ip]
       : [],
-    watched: watched.map(({ host: name, replicator }) => ({ number: watchPortOf(watched, name)!, ip: replicator.ip })),
+    watched: [
+      ...nodes.map(({ host: name, replicator }) => ({
+        number: watchPortOf(nodes, name)!,
+        ip: replicator.ip,
+        tunnel: 'vxlan' as const,
+        periodMs: nodePeriodMs,
+      })),
+      ...watched.flatMap(({ host: name, replicator }) =>
+        gateways.has(name)
+          ? [{ number: gatewayWatchPortOf(watched, name)!, ip: replicator.ip, tunnel: 'gre' as const, periodMs: gatewayPeriodMs }]
+          : [],
+      ),
+    ],
     groups: [...compileGroups(nodes), ...vlanGroups(index, host)],
   }
 }

@@ -1,6 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { indexNetwork, type NetworkIndex, type VipPlace } from '../../core/net/compile/view.ts'
-import { watchPortOf } from '../../core/net/compile/groups.ts'
+import { gatewayWatchPortOf } from '../../core/net/compile/groups.ts'
 import type { Vlan } from '../../core/net/compile/vlans.ts'
 import { arpRequest, type End } from '../../core/net/packet/compose.ts'
 import type { EventLog } from '../runtime/events.ts'
@@ -85,7 +85,7 @@ export class GatewayTakeover {
     try {
       const live = liveWatches(await virtualSwitch.control('bfd/show'))
       const forwards = mine.filter(({ gateways }) =>
-        gateways.slice(0, gateways.indexOf(host)).every((name) => !live.has(watchPortOf(index.watched, name) ?? -1)),
+        gateways.slice(0, gateways.indexOf(host)).every((name) => !live.has(gatewayWatchPortOf(index.watched, name) ?? -1)),
       )
       const before = this.#forwards
       this.#forwards = new Set(forwards.map(keyOf))

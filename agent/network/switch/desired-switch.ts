@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import type { TunnelEnd } from '../../../core/model/network.ts'
+import type { TunnelEnd, TunnelType } from '../../../core/model/network.ts'
 import type { Flow } from '../../../core/net/openflow/flow.ts'
 
 /** `kernel`: the module `openvswitch` forwards. `userspace`: ovs-vswitchd does. */
@@ -27,6 +27,9 @@ export interface WatchPort {
   number: number
   /** Of the other end. */
   ip: string
+  tunnel: TunnelType
+  /** How often it is asked; three unanswered in a row mean that it is dead. */
+  periodMs: number
 }
 
 /** A VLAN of the NIC that carries tunnels, as a port of br-int; its frames have no tag there. In user space alone: the kernel has devices for that. */

@@ -87,9 +87,6 @@ export async function endFlowRestore(instance: InstancePaths): Promise<void> {
 /** First part of the names of tunnels that watch. */
 export const watchDevice = 'hfwatch'
 
-/** How often a watched end is asked; three unanswered in a row mean that it is dead. */
-const watchPeriodMs = 50
-
 /**
  * Has the switch watch these ends and no others. `min_rx`, how often the other end may answer, is as small as can be: ovs-vswitchd 3.1 takes
  * an answer that comes sooner for none.
@@ -100,15 +97,18 @@ export async function watchEnds(instance: InstancePaths, { watched, tunnelEnd }:
   const old = listed.split('\n').filter((device) => device.startsWith(watchDevice) && !wanted.has(device))
   const commands = [
     ...old.map((device) => ['--if-exists', 'del-port', 'br-int', device]),
-    ...watched.flatMap(({ number, ip }) => {
+    ...watched.flatMap(({ number, ip, tunnel, periodMs }) => {
       const device = `${watchDevice}${number}`
-      const options = [`remote_ip=${ip}`, `local_ip=${tunnelEnd.ip}`, `key=${watchVni}`, `dst_port=${vxlanUdpPort}`].map(
-        (option) => `options:${option}`,
-      )
-      const bfd = ['enable=true', `min_tx=${watchPeriodMs}`, 'min_rx=1'].map((setting) => `bfd:${setting}`)
+      const options = [
+        `remote_ip=${ip}`,
+        `local_ip=${tunnelEnd.ip}`,
+        `key=${watchVni}`,
+        ...(tunnel === 'vxlan' ? [`dst_port=${vxlanUdpPort}`] : []),
+      ].map((option) => `options:${option}`)
+      const bfd = ['enable=true', `min_tx=${periodMs}`, 'min_rx=1'].map((setting) => `bfd:${setting}`)
       return [
         ['--may-exist', 'add-port', 'br-int', device],
-        ['set', 'interface', device, 'type=vxlan', `ofport_request=${number}`, ...options, ...bfd],
+        ['set', 'interface', device, `type=${tunnel}`, `ofport_request=${number}`, ...options, ...bfd],
       ]
     }),
   ]

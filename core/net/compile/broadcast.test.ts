@@ -157,16 +157,16 @@ describe('a VLAN behind gateways', () => {
     )
 
   it('is entered at the first gateway that lives, and at this one only while those before it do not', () => {
-    // h3 is where the ports are declared, so it comes first. Ports 17 and 18 watch h2 and h3.
+    // h3 is where the ports are declared, so it comes first. Ports 129 and 130 watch h2 and h3.
     expect(bucketsOf('h1')).toEqual([
       [
-        'watch_port=18,actions=set_field:10.9.0.3->tun_dst,output:1',
-        'watch_port=17,actions=set_field:10.9.0.2->tun_dst,output:1',
+        'watch_port=130,actions=set_field:10.9.0.3->tun_dst,output:1',
+        'watch_port=129,actions=set_field:10.9.0.2->tun_dst,output:1',
         'watch_port=1,actions=set_field:10.9.0.3->tun_dst,output:1',
       ],
     ])
-    expect(bucketsOf('h2')[1]).toEqual(['watch_port=18,actions=drop', `watch_port=${device},actions=resubmit(,${tables.trackIn})`])
-    expect(bucketsOf('h2')[2]).toEqual(['watch_port=18,actions=drop', `watch_port=${device},actions=resubmit(,${tables.portSecurity})`])
+    expect(bucketsOf('h2')[1]).toEqual(['watch_port=130,actions=drop', `watch_port=${device},actions=resubmit(,${tables.trackIn})`])
+    expect(bucketsOf('h2')[2]).toEqual(['watch_port=130,actions=drop', `watch_port=${device},actions=resubmit(,${tables.portSecurity})`])
     expect(bucketsOf('h3')[1]).toEqual([`watch_port=${device},actions=resubmit(,${tables.trackIn})`])
   })
 

@@ -11,6 +11,16 @@ export function watchPortOf(watched: readonly BroadcastNode[], host: string): nu
   return place < 0 ? null : firstWatchPort + place
 }
 
+const firstGatewayWatchPort = 128
+/**
+ * The port that watches a gateway, more patiently: two that forward for a moment double what servers send, where two nodes that are taken for dead
+ * and back double nothing.
+ */
+export function gatewayWatchPortOf(watched: readonly BroadcastNode[], host: string): number | null {
+  const place = watched.findIndex((node) => node.host === host)
+  return place < 0 ? null : firstGatewayWatchPort + place
+}
+
 /** The group that sends a frame of a network to the broadcast cluster: by the two nodes that the network prefers, and by the kind of its tunnels. */
 export function groupOf(nodes: readonly BroadcastNode[], { vni, tunnel }: Network): number {
   const [first, second = first] = nodesFor(vni, nodes)

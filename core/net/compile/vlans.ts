@@ -3,7 +3,7 @@ import { hash32 } from '../hash.ts'
 import { ranked } from '../rendezvous.ts'
 import { cookieOf } from './cookie.ts'
 import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
-import { watchPortOf } from './groups.ts'
+import { gatewayWatchPortOf } from './groups.ts'
 import { switchPorts, tables, type Stage } from './tables.ts'
 import type { HostView, NetworkIndex } from './view.ts'
 
@@ -70,7 +70,7 @@ export function vlanGroups(index: NetworkIndex, host: string): string[] {
       join(`group_id=${vlanGroupOf(vlan, decider)},type=fast_failover`, ...buckets.map((bucket) => `bucket=watch_port=${bucket}`))
     const others = (names: readonly string[], actions: (ip: string) => string): string[] =>
       names.flatMap((name) => {
-        const watch = watchPortOf(index.watched, name)
+        const watch = gatewayWatchPortOf(index.watched, name)
         const end = index.ends.get(name)
         return watch === null || !end ? [] : [`${watch},actions=${actions(end.ip)}`]
       })

@@ -1,6 +1,6 @@
 import { nodesFor, type BroadcastNode } from '../broadcast/nodes.ts'
 import { hostsOf } from '../compile/fdb.ts'
-import { watchPortOf } from '../compile/groups.ts'
+import { gatewayWatchPortOf, watchPortOf } from '../compile/groups.ts'
 import type { NetworkIndex } from '../compile/view.ts'
 import type { TraceDrop } from '../../model/trace.ts'
 import { HopList } from './hops.ts'
@@ -28,7 +28,7 @@ export function deadWatches(world: World, host: string): ReadonlySet<number> {
   if (said) return new Set([...said, ...vlans])
   const { watched } = world.index
   const dead = watched.filter((node) => world.hosts.get(node.host)?.replicates === false || (node.host !== host && !reaches(world, host, node.host)))
-  return new Set([...dead.map((node) => watchPortOf(watched, node.host)!), ...vlans])
+  return new Set([...dead.flatMap(({ host }) => [watchPortOf(watched, host)!, gatewayWatchPortOf(watched, host)!]), ...vlans])
 }
 
 function reaches(world: World, from: string, to: string): boolean {
