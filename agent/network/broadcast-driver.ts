@@ -96,9 +96,9 @@ export class BroadcastDriver {
     this.#addresses = null
   }
 
-  /** Lets go of it. `keep`: what is in the kernel goes on. */
-  close({ keep }: { keep: boolean }): void {
-    this.#path?.close({ keep })
+  /** Lets go of it; what is in the kernel goes on. */
+  close(): void {
+    this.#path?.close({ keep: true })
     this.#forget()
   }
 

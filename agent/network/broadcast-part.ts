@@ -114,7 +114,7 @@ export class BroadcastPart {
     this.#announcer.stop()
     this.#takeover.stop()
     for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]()
-    this.#driver.close({ keep: true })
+    this.#driver.close()
     this.#caughtUp = false
   }
 

@@ -4,10 +4,10 @@ import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
 import type { Forwarding, Network, Port, TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { FlowOwners } from '../../core/net/compile/cookie.ts'
 import { errorMeter, errorsPerSecond } from '../../core/net/compile/tables.ts'
-import { clusterEnd } from '../../core/net/broadcast/nodes.ts'
+import { broadcastNodes, clusterEnd, watchedHosts } from '../../core/net/broadcast/nodes.ts'
 import { compileGroups, gatewayWatchPortOf, watchPortOf } from '../../core/net/compile/groups.ts'
-import { vlanGroups, vlanPortOf } from '../../core/net/compile/vlans.ts'
-import { allEnds, indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
+import { vlanGroups, vlanPortOf, vlansOf } from '../../core/net/compile/vlans.ts'
+import { allEnds, type VipPlace } from '../../core/net/compile/view.ts'
 import { cidrHasIp, parseCidr, parseIp } from '../../core/net/address.ts'
 import { tunnelMacOf } from '../../core/net/tunnel-mac.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
@@ -334,9 +334,10 @@ function clusterPart(
   ends: ReadonlyMap<string, TunnelEnd>,
   host: string,
 ): Pick<DesiredSwitch, 'peers' | 'notOurs' | 'watched' | 'groups'> {
-  const index = indexNetwork({ network, hosts: ends })
-  const { nodes, watched } = index
-  const gateways = new Set(index.vlans.flatMap((vlan) => vlan.gateways))
+  const nodes = broadcastNodes(network, ends)
+  const watched = watchedHosts(network, ends)
+  const vlans = vlansOf(network)
+  const gateways = new Set(vlans.flatMap((vlan) => vlan.gateways))
   return {
     peers: watched.map(({ replicator }) => replicator),
     notOurs: watched.some((one) => one.host === host)
@@ -355,7 +356,7 @@ function clusterPart(
           : [],
       ),
     ],
-    groups: [...compileGroups(nodes), ...vlanGroups(index, host)],
+    groups: [...compileGroups(nodes), ...vlanGroups({ vlans, watched, ends: allEnds(network, ends) }, host)],
   }
 }
 

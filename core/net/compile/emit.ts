@@ -10,6 +10,11 @@ export function goOn(stage: Stage): string {
   return `resubmit(,${tables[stage]})`
 }
 
+/** Ends an action list: the packet is for this local port. */
+export function deliver({ number }: { number: number }): string {
+  return join(set('reg2', number), goOn('trackIn'))
+}
+
 /** `set_field` of a register or field. */
 export function set(field: string, value: string | number): string {
   return `set_field:${value}->${field}`

@@ -1,7 +1,7 @@
 import type { Network, Port } from '../../model/network.ts'
 import { cookieOf } from './cookie.ts'
 import { groupOf } from './groups.ts'
-import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
+import { deliver, drop, join, set, toMany, type Emit } from './emit.ts'
 import { sendError } from './errors.ts'
 import { switchPorts } from './tables.ts'
 import { floatingMacs } from './floating-macs.ts'
@@ -42,13 +42,9 @@ function emitTooBig(view: HostView, network: Network, family: string, emit: Emit
   emit('fdb', 200, cookie, `${family},reg0=${network.vni},reg8=0x1/0x1`, told ? sendError('too-big', network.mtuBytes) : drop)
 }
 
-function deliver(port: Port): string {
-  return join(set('reg2', port.number), goOn('trackIn'))
-}
-
 /** A frame for a port of the network, whatever MAC the match says. */
 export function emitToPort(view: HostView, network: Network, port: Port, match: string, emit: Emit): void {
-  const vlan = view.index.vlans.find(({ ports }) => ports.includes(port))
+  const vlan = port.attach.kind === 'vlan' && view.index.vlans.find(({ ports }) => ports.includes(port))
   if (vlan) emitToServer(view, vlan, port, match, emit)
   else if (port.host === view.host) emit('fdb', 100, cookieOf('none', 'port', port.name), match, deliver(port))
   else emitRemote(view, network, port, match, emit)

@@ -79,9 +79,10 @@ function emitAnswer(network: Network, vip: Vip, { mac }: VipPlace, emit: Emit): 
 function emitPlace(view: HostView, network: Network, vip: Vip, emit: Emit): void {
   const { index } = view
   const learns = network.broadcast === 'cluster+garp' || vip.healthCheck !== undefined
-  const port = index.ports.get((learns ? ownerOf(view, network, vip)?.port : vip.ports[0]) ?? '')
+  const owner = ownerOf(view, network, vip)
+  const port = index.ports.get((learns ? owner?.port : vip.ports[0]) ?? '')
   if (!port) return
-  const mac = ownerOf(view, network, vip)?.mac ?? port.mac
+  const mac = owner?.mac ?? port.mac
   if (mac !== port.mac) emitToPort(view, network, port, `reg0=${network.vni},dl_dst=${mac}`, emit)
   const router = index.routerOf.get(network.name)
   if (!router) return

@@ -2,7 +2,7 @@ import type { Network, Port, VirtualNetwork } from '../../model/network.ts'
 import { hash32 } from '../hash.ts'
 import { ranked } from '../rendezvous.ts'
 import { cookieOf } from './cookie.ts'
-import { drop, goOn, join, set, toMany, type Emit } from './emit.ts'
+import { deliver, drop, join, set, toMany, type Emit } from './emit.ts'
 import { gatewayWatchPortOf } from './groups.ts'
 import { switchPorts, tables, type Stage } from './tables.ts'
 import type { HostView, NetworkIndex } from './view.ts'
@@ -63,7 +63,7 @@ function vlanGroupOf({ nic, vlan, network }: Vlan, decider: Decider): number {
 }
 
 /** The groups of the VLANs on a host, as ovs-ofctl(8) writes them. */
-export function vlanGroups(index: NetworkIndex, host: string): string[] {
+export function vlanGroups(index: Pick<NetworkIndex, 'vlans' | 'watched' | 'ends'>, host: string): string[] {
   return index.vlans.flatMap((vlan) => {
     const { gateways, network } = vlan
     const group = (decider: Decider, buckets: readonly string[]): string =>
@@ -112,8 +112,7 @@ export function emitFromVlans(view: HostView, emit: Emit): void {
 
 /** Hands a frame for many on to each port of a network on this host that has a device of its own. */
 export function guestsHere(view: HostView, network: Network): string[] {
-  const guests = view.localPorts.filter((port) => port.network === network.name && port.attach.kind !== 'vlan')
-  return guests.map((port) => join(set('reg2', port.number), goOn('trackIn')))
+  return view.localPorts.filter((port) => port.network === network.name && port.attach.kind !== 'vlan').map(deliver)
 }
 
 /** The same for each VLAN, once whatever servers are in it. */
@@ -129,6 +128,6 @@ export function emitToServer(view: HostView, vlan: Vlan, port: Port, match: stri
   if (!gateways.some((name) => view.index.ends.has(name))) return emit('fdb', 100, cookieOf('host-down', 'port', port.name), match, drop)
   const way = join(set('reg2', port.number), set('tun_id', network.vni), `group:${vlanGroupOf(vlan, 'to')}`)
   emit('fdb', 100, cookie, `${match},reg9=0`, way)
-  if (view.localVlans.includes(vlan)) emit('fdb', 100, cookie, `${match},reg9=1`, join(set('reg2', port.number), goOn('trackIn')))
+  if (view.localVlans.includes(vlan)) emit('fdb', 100, cookie, `${match},reg9=1`, deliver(port))
   else emit('fdb', 50, cookieOf('unknown-destination', 'port', port.name), match, drop)
 }
