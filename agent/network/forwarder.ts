@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Env } from '../../core/env.ts'
 import { asHoldfastError, HoldfastError } from '../../core/errors.ts'
@@ -86,6 +87,8 @@ export class Forwarder {
   #repairs = 0
   #lastTakeoverMs = -1
   #watching: Disposable[] = []
+  /** Of the pass that runs: aborted when a floating address has moved, for whose flows what takes its time makes way. */
+  #makeWay = new AbortController()
 
   constructor(options: ForwarderOptions) {
     this.#options = options
@@ -136,9 +139,11 @@ export class Forwarder {
     for (const watching of this.#watching.splice(0)) watching[Symbol.dispose]()
     this.#retry?.[Symbol.dispose]()
     await this.#working
+    this.switch[Symbol.dispose]()
   }
 
   want(wanted: Wanted): void {
+    if (this.#wanted && !sameJson([...wanted.owners], [...this.#wanted.owners])) this.#makeWay.abort()
     this.#wanted = wanted
     this.look()
   }
@@ -202,8 +207,11 @@ export class Forwarder {
   }
 
   async #pass(wanted: Wanted): Promise<void> {
-    const { network, revision, ends, owners } = wanted
+    const { network, revision, ends } = wanted
     const { config, onPlaced } = this.#options
+    this.#makeWay = new AbortController()
+    const { signal } = this.#makeWay
+    const moved = once(signal, 'abort')
     const verifying = this.#verifying
     this.#verifying = false
     if (verifying || !this.#underlay) this.#underlay = await findUnderlay(config)
@@ -219,12 +227,12 @@ export class Forwarder {
         nic === underlay.nic ? [] : `VLAN ${vlan} of ${nic} is out of reach: a gateway in user space joins those of ${underlay.nic} alone`,
       ),
     )
-    const guests = guestsOf(network, config.host, owners)
+    const guests = guestsOf(network, config.host, wanted.owners)
     const haveCables = this.#guests.run(guests)
     const made = this.#guests.converge(guests).catch((cause: unknown) => problems.push(asHoldfastError(cause).message))
     // A device has to be there before the switch takes it; what else changes of a guest does not hold up flows.
-    if (!haveCables) await made
-    const flows = this.#compiler.compile(network, hosts, owners)
+    if (!haveCables) await Promise.race([made, moved])
+    const flows = this.#compiler.compile(network, hosts, this.#wanted!.owners)
     const cluster = clusterPart(network, hosts, config.host)
     const ports = this.#pluggedPorts(wanted)
     this.#plugged = portsText(ports)
@@ -242,7 +250,8 @@ export class Forwarder {
       meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],
     })
     onPlaced({ network, ends: hosts, nic: underlay.nic, mtuBytes: underlay.mtuBytes })
-    await made
+    // The next pass waits for it.
+    if ((await Promise.race([made.then(() => 'made'), moved])) !== 'made') return void (this.#verifying ||= verifying)
     problems.push(...done.problems, ...tooSmall(network, underlay, config.host))
     const report = (): void =>
       this.#report({
@@ -253,7 +262,10 @@ export class Forwarder {
     report()
     if (!verifying) return
     const startMs = performance.now()
-    const drift = await this.switch.repair()
+    const drift = await this.switch.repair(signal).catch((thrown: unknown) => {
+      if (!signal.aborted) throw thrown
+      this.#verifying = true
+    })
     const endMs = performance.now()
     this.#notVerifiedBeforeMs = endMs + (endMs - startMs) / verifyingShare
     if (!drift) return

@@ -44,13 +44,23 @@ export class Guests {
   /** What each guest was set up with, by this process or one before it: to leave alone what is right already, and what the guest itself has made. */
   readonly #done = new Map<string, Guest>()
   #tookOver = false
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(run: string) {
     this.#run = run
   }
 
-  /** Makes exactly these guests run, with these cables. Throws `step-failed` for the first that could not be made; the others are made all the same. */
-  async converge(wanted: readonly Guest[]): Promise<void> {
+  /**
+   * Makes exactly these guests run, with these cables, after what is under way. Throws `step-failed` for the first that could not be made; the
+   * others are made all the same.
+   */
+  converge(wanted: readonly Guest[]): Promise<void> {
+    const turn = this.#turn.then(() => this.#converge(wanted))
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #converge(wanted: readonly Guest[]): Promise<void> {
     this.#takeOver()
     const names = new Set(wanted.map((guest) => guest.name))
     await Promise.all(this.#present().map(async (name) => names.has(name) || (await this.#remove(name))))

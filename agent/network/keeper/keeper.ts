@@ -17,6 +17,8 @@ import { growReceiveBuffers } from './receive-buffers.ts'
 import { packetsRead } from './stale-packets.ts'
 
 const lookPeriodMs = 1000
+/** The standby is brought in step when the cores have done what the change means for the active one. */
+const afterActiveMs = 200
 /** After a takeover cores are wanted by what was held up meanwhile. */
 const restBeforeStandbyMs = 1000
 const longestPauseMs = 30_000
@@ -73,7 +75,7 @@ export class Keeper {
   /** Takes over what an earlier keeper left, and keeps it. Resolves when `end` or `leave` was called. */
   async run(): Promise<void> {
     await this.#adopt()
-    using _watcher = watchFile(this.#paths.directory, 'desired.json', () => this.#wake())
+    using _watcher = watchFile(this.#paths.directory, 'desired.json', afterActiveMs, () => this.#wake())
     while (!this.#ended) {
       this.#turn = this.#look()
       await this.#turn
@@ -369,9 +371,18 @@ function stateOf(desired: DesiredSwitch & { version: string }): string {
   return `${desired.version}\n${portsText(desired.ports)}`
 }
 
-function watchFile(directory: string, name: string, onChange: () => void): Disposable {
+/** Calls back a while after a file has changed. */
+function watchFile(directory: string, name: string, afterMs: number, onChange: () => void): Disposable {
+  let timer: NodeJS.Timeout | undefined
   const watcher = watch(directory, (_, file) => {
-    if (file === name) onChange()
+    if (file !== name) return
+    clearTimeout(timer)
+    timer = setTimeout(onChange, afterMs)
   })
-  return { [Symbol.dispose]: () => watcher.close() }
+  return {
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      watcher.close()
+    },
+  }
 }

@@ -18,6 +18,8 @@ export type { DesiredSwitch, SwitchPort } from './desired-switch.ts'
 /** Starting two daemons takes a third of a second; a starved machine takes longer. */
 const startLimitMs = 30_000
 const watchPeriodMs = 1000
+/** After a change others want the cores. */
+const prepareAfterMs = 500
 
 export interface VirtualSwitchOptions {
   /** Directories of the agent: `agentPaths()`. */
@@ -31,12 +33,13 @@ export interface VirtualSwitchOptions {
  * The Open vSwitch of this host, for the module that decides what it is to be. It goes on forwarding when the module ends; another
  * `VirtualSwitch` finds it as it is and changes only what differs. See `Keeper` for what watches over it.
  */
-export class VirtualSwitch {
+export class VirtualSwitch implements Disposable {
   readonly #paths: SwitchPaths
   readonly #keeper: KeeperProcess
   #datapath: Datapath | null = null
   #instance: OvsInstance | null = null
   #desired: DesiredSwitch | null = null
+  #preparing: NodeJS.Timeout | undefined
 
   constructor({ run, log, keeperProgram }: VirtualSwitchOptions) {
     this.#paths = switchPaths(run, log)
@@ -62,13 +65,18 @@ export class VirtualSwitch {
     await this.#keeper.ensure()
     const converged = await this.#convergeActive(desired)
     this.#write(desired)
+    clearTimeout(this.#preparing)
+    this.#preparing = setTimeout(() => this.#instance?.prepareChange(), prepareAfterMs).unref()
     return converged
   }
 
-  /** Puts right what others have altered since, and says what it was; null when nothing was. Must not overlap with `converge`, and comes after it. */
-  async repair(): Promise<Drift | null> {
+  /**
+   * Puts right what others have altered since, and says what it was; null when nothing was. Must not overlap with `converge`, and comes after
+   * it. `signal`: as long as nothing was found that is wrong, it is given up, and throws.
+   */
+  async repair(signal: AbortSignal = new AbortController().signal): Promise<Drift | null> {
     if (!this.#desired) return null
-    return (await this.#active(this.#desired)).repair(this.#desired)
+    return (await this.#active(this.#desired)).repair(this.#desired, signal)
   }
 
   /** Flows of a bridge as they are now, in the switch's own writing, with what they have matched. */
@@ -130,11 +138,18 @@ export class VirtualSwitch {
     return (await this.#keeper.request('failover')) as Takeover
   }
 
+  /** Lets go of it; it goes on as it is. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#preparing)
+    this.#instance?.[Symbol.dispose]()
+    this.#instance = null
+  }
+
   /** Ends it all and leaves nothing of it on the host. */
   async remove(): Promise<void> {
+    this[Symbol.dispose]()
     await this.#keeper.end()
     this.#desired = null
-    this.#instance = null
   }
 
   async #convergeActive(desired: DesiredSwitch): Promise<Converged> {
@@ -183,6 +198,7 @@ export class VirtualSwitch {
   #known(status: KeeperStatus | null): OvsInstance | null {
     if (!status?.active) return null
     if (status.active.number !== this.#instance?.id.number || status.active.vswitchd.pid !== this.#instance.id.vswitchd.pid) {
+      this.#instance?.[Symbol.dispose]()
       this.#instance = new OvsInstance(this.#paths, status.active, false)
     }
     return this.#instance
