@@ -15,7 +15,7 @@ import type { Counts } from './counts-reporter.ts'
 import { fail } from './fail.ts'
 import { removeLeftoverLabs } from './leftover-labs.ts'
 import { chromium, ensurePrograms, hasProgram, labObstacle, labPrograms } from './machine.ts'
-import { commandOf, newSeed, prove } from './prove.ts'
+import { commandOf, newSeed } from './prove.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const scratch = mkdtempSync(path.join(tmpdir(), 'holdfast-test-'))
@@ -25,15 +25,15 @@ let interrupted = false
 const none = (): Counts => ({ passed: 0, failures: [], skips: [] })
 
 /**
- * Runs one of our own programs and reads the counts that it leaves behind; a program that leaves none failed as a whole. `aside`: it gets what
- * processor time others leave, and what it says is printed in one piece.
+ * Runs one of our own programs and reads the counts that it leaves behind; a program that leaves none failed as a whole if it says so. `beside`:
+ * others run at the same time, so that what it says is printed in one piece. `niceness`: of 19, it gets what processor time others leave.
  */
-async function runCounted(name: string, argv: [string, ...string[]], { aside = false } = {}): Promise<Counts> {
+async function runCounted(name: string, argv: [string, ...string[]], { beside = false, niceness = 0 } = {}): Promise<Counts> {
   const file = path.join(scratch, `${name}.json`)
   // A group of its own, so that an interruption reaches all that it started and not only itself.
-  const child = spawn(aside ? 'nice' : process.execPath, aside ? ['-n', '19', process.execPath, ...argv] : argv, {
+  const child = spawn('nice', ['-n', String(niceness), process.execPath, ...argv], {
     cwd: root,
-    stdio: aside ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+    stdio: beside ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     detached: true,
     env: { ...process.env, HOLDFAST_COUNTS: file },
   })
@@ -42,7 +42,7 @@ async function runCounted(name: string, argv: [string, ...string[]], { aside = f
   running.add(child)
   const code = await new Promise((resolve) => child.on('close', resolve))
   running.delete(child)
-  if (aside) process.stdout.write(`\n${name}, beside:\n${Buffer.concat(said).toString()}\n`)
+  if (beside) process.stdout.write(`\n${name}:\n${Buffer.concat(said).toString()}\n`)
   const counts: Counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none()
   if (code !== 0 && counts.failures.length === 0) counts.failures.push(`${name}: ended with exit status ${String(code)}`)
   return counts
@@ -67,23 +67,24 @@ const skipFiles = (pattern: string, reason: string): Counts => ({
   skips: globSync(pattern, { cwd: root, exclude: ['node_modules/**'] }).map((file) => `${file}: ${reason}`),
 })
 
+/** Two at a time, each in a process of its own. */
 async function smallProofs(): Promise<Counts> {
   const counts = none()
-  for (const proof of proofs.filter(({ outsideTests }) => !outsideTests)) {
-    if (interrupted) break
-    const obstacle = proof.kind === 'lab' ? labObstacle() : null
-    if (obstacle) {
-      counts.skips.push(`proof ${proof.name}: ${obstacle}`)
-      continue
-    }
-    const outcome = await prove(proof, 'small', newSeed())
-    if (!outcome.error) counts.passed++
-    else {
-      const again = commandOf(proof, outcome.seed, 'small')
-      console.log(`  again: ${again}`)
-      counts.failures.push(`proof ${proof.name}: ${outcome.error.message.split('\n')[0]}; again: ${again}`)
+  const queue = proofs.filter(({ outsideTests }) => !outsideTests)
+  const worker = async (): Promise<void> => {
+    for (let proof = queue.shift(); proof && !interrupted; proof = queue.shift()) {
+      const obstacle = proof.kind === 'lab' ? labObstacle() : null
+      if (obstacle) {
+        counts.skips.push(`proof ${proof.name}: ${obstacle}`)
+        continue
+      }
+      const seed = newSeed()
+      const { failures } = await runCounted(proof.name, ['scripts/prove.ts', proof.name, '--small', '--seed', String(seed)], { beside: true })
+      if (failures.length === 0) counts.passed++
+      else counts.failures.push(`proof ${proof.name}: said above; again: ${commandOf(proof, seed, 'small')}`)
     }
   }
+  await Promise.all([worker(), worker()])
   return counts
 }
 
@@ -111,7 +112,7 @@ async function labTests(): Promise<Counts> {
 const stages: { name: string; run: () => Promise<Counts>; beside?: true }[] = [
   { name: 'unit', run: () => vitest('unit') },
   { name: 'lab', run: labTests },
-  { name: 'check', run: () => runCounted('check', ['scripts/check.ts'], { aside: true }), beside: true },
+  { name: 'check', run: () => runCounted('static checks', ['scripts/check.ts'], { beside: true, niceness: 19 }), beside: true },
   // They measure. What could not be run of it has been told with the others.
   { name: 'alone', run: async () => (labObstacle() ? none() : await vitest('lab-alone')) },
   { name: 'proofs', run: smallProofs },

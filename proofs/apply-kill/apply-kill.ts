@@ -40,7 +40,8 @@ async function stored(lab: NetworkLab): Promise<Stored> {
   return { network: new NetworkParts().with(items).read(), writes: root.version }
 }
 
-const modulePid = async (lab: NetworkLab): Promise<string> => (await lab.inside('h1', 'pgrep', '-f', '/network.mjs')).trim()
+/** The oldest: a program that it starts is called the same until it is another. */
+const modulePid = async (lab: NetworkLab): Promise<string> => (await lab.inside('h1', 'pgrep', '-o', '-f', '/network.mjs')).trim()
 
 /** Asks the agent of h1 to apply, and kills its network module after a while. Answers whether the agent had answered before. */
 async function applyAndKill(lab: NetworkLab, declaration: string, afterMs: number): Promise<boolean> {

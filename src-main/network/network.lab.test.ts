@@ -269,13 +269,13 @@ it('forwards again by itself after its switch is killed or hangs, and when asked
 
 it('goes on forwarding while the module that put it there is killed and starts again', async () => {
   for (const host of ['h1', 'h2']) await ready(host)
-  const pid = (await inside('h1', 'pgrep', '-f', 'network.mjs')).stdout.trim()
+  const pid = (await inside('h1', 'pgrep', '-o', '-f', 'network.mjs')).stdout.trim()
   const pinging = inside('web-1', 'ping', '-q', '-i', '0.002', '-c', '1500', '10.20.2.11')
   await inside('h1', 'kill', '-9', pid)
   // Two labs on two cores drop a packet now and then without anybody's doing; an outage of the switch would cost a tenth of them.
   const received = Number(/(\d+) received/.exec((await pinging).stdout)?.[1])
   expect(received).toBeGreaterThan(1485)
-  await expect.poll(async () => (await inside('h1', 'pgrep', '-f', 'network.mjs')).stdout.trim(), { timeout: 60_000 }).not.toBe('')
+  await expect.poll(async () => (await inside('h1', 'pgrep', '-o', '-f', 'network.mjs')).stdout.trim(), { timeout: 60_000 }).not.toBe('')
 })
 
 it('takes a NIC again that was away and comes back as another device', async () => {

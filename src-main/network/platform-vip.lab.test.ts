@@ -68,7 +68,7 @@ const ask = (from: string, to: string) =>
 const vip = async (which = 'db-vip') => (await services.desktop.broadcast.vips({ offline: false })).vips.find((one) => one.name === which)!
 const ownerOf = async (which?: string) => (await vip(which)).owner?.port ?? null
 const addressesOf = (guest: string) => inside(guest, 'ip', 'address', 'show', 'dev', 'eth0')
-const modulePid = (host: string) => inside(host, 'pgrep', '-f', '/network.mjs')
+const modulePid = (host: string) => inside(host, 'pgrep', '-o', '-f', '/network.mjs')
 
 describe('a VIP that the platform drives', () => {
   it('is at nobody while no member is well', async () => {

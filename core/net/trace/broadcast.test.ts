@@ -173,6 +173,13 @@ describe('a question for a VIP', () => {
     expect(fates(result).filter((fate) => fate.endsWith('delivered'))).toHaveLength(5)
   })
 
+  it('is no packet to many where it is asked on the way back, by a guest that has no route to the sender', () => {
+    const more = '  - {name: nomad, network: web, ip: 10.20.1.17, host: h3, attach: {kind: netns}, allow: ["172.16.9.9/32"]}\n'
+    const result = given({ more }).trace({ from: 'nomad', to: 'web-1', sourceIp: '172.16.9.9' })
+    expect(result).toMatchObject({ verdict: 'dropped', drop: { reason: 'no-route', object: 'network/web' } })
+    expect(result.copies).toBeUndefined()
+  })
+
   it('goes before a ping of it; where nobody answers, it is what the trace shows', () => {
     const { trace } = given({})
     const result = trace({ to: 'web-vip' })

@@ -12,7 +12,7 @@ export type HopDraft = Pick<TraceHop, 'kind' | 'host' | 'device' | 'action' | 'd
 /** Hops of one trace in the order in which the packet passes them. */
 export class HopList {
   readonly hops: TraceHop[] = []
-  /** Of a packet to many that was last added. */
+  /** Of a packet to many that was last added on the way there. */
   copies: TraceCopy[] | null = null
   leg: TraceHop['leg'] = 'forward'
 
@@ -23,7 +23,7 @@ export class HopList {
     return hop
   }
 
-  /** Adds the hops of another list, which it takes over, behind these, on this one's leg. */
+  /** Adds the hops of another list, which it takes over, behind these, on this one's leg. A question to many on the way back is no packet to many. */
   append({ hops, copies }: Pick<HopList, 'hops' | 'copies'>): void {
     const before = this.hops.length
     for (const hop of hops) this.hops.push(this.#numbered(hop, this.hops.length + 1))
@@ -32,7 +32,7 @@ export class HopList {
       after: before + copy.after,
       hops: copy.hops.map((hop) => ({ ...hop, n: before + hop.n })),
     })
-    if (copies) this.copies = copies.map(moved)
+    if (copies && this.leg === 'forward') this.copies = copies.map(moved)
   }
 
   /** Adds the first of the ways that copies of a packet take, and takes note of them all if it goes to many. */
