@@ -27,13 +27,15 @@ export class BroadcastService {
   }
 
   async status(context: Context, refresh: boolean): Promise<BroadcastStatus> {
-    const known = await this.#read(context, refresh, ['network', 'port', 'networkHost', 'forwarding', 'broadcastNode'])
+    const known = await this.#read(context, refresh, ['network', 'port', 'networkHost', 'forwarding', 'broadcastNode', 'broadcastHost'])
     const doc = broadcastOf({
       networks: known.of('network'),
       ports: known.of('port'),
       hosts: known.of('networkHost'),
       ends: new Map(known.of('forwarding').map(({ host, tunnelEnd }) => [host, tunnelEnd])),
       reports: known.of('broadcastNode'),
+      watchers: known.of('broadcastHost'),
+      epoch: known.of('overlay')[0]?.last.broadcastEpoch ?? null,
       liveOf: await this.#liveOf(context),
     })
     return { ...doc, ...known.ageOf('network', 'broadcastNode') }

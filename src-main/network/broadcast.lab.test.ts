@@ -8,6 +8,9 @@ import { signalKeepalived, startKeepalived } from '../../lab/keepalived.ts'
 import { labUpFull } from '../deploy/lab.ts'
 import { createServices } from '../main.ts'
 import type { Services } from '../services.ts'
+import { describeBroadcastTraces, expectTraceByOtherNode } from './fixtures/broadcast-trace-tests.ts'
+import type { NetworkOnLab } from './fixtures/network-on-lab.ts'
+import { describePlatformVips } from './fixtures/platform-vip-tests.ts'
 
 const name = `cast${process.pid}`
 const home = mkdtempSync(join(tmpdir(), 'holdfast-broadcast-'))
@@ -50,6 +53,12 @@ afterAll(async () => {
 })
 
 const inside = (where: string, ...argv: string[]) => labCapture({ name, host: where, argv })
+const lab: NetworkOnLab = {
+  inside,
+  get services() {
+    return services
+  },
+}
 const reaches = async (from: string, to: string): Promise<boolean> => (await inside(from, 'ping', '-c', '1', '-W', '1', to)).code === 0
 const setMode = (mode: BroadcastMode) =>
   services.desktop.network.apply({ declaration: shop.replace('{name: web,', `{name: web, broadcast: ${mode},`), prune: false })
@@ -236,9 +245,15 @@ describe('a light guest', () => {
   })
 })
 
-describe('a gateway', () => {
-  it('is taken over from by another, and a server is reached again', async () => {
-    await labFault({ name, host: 'h1', fault: 'power-off' })
+describePlatformVips(lab)
+describeBroadcastTraces(lab)
+
+describe('a host that is node and gateway loses its power', () => {
+  it('and a live trace goes by the other node at once', async () => {
+    await expectTraceByOtherNode(lab, 'h1', () => labFault({ name, host: 'h1', fault: 'power-off' }))
+  })
+
+  it('and another gateway takes over: a server is reached again', async () => {
     await expect.poll(() => reaches('web-3', '10.20.1.31'), { timeout: 30_000 }).toBe(true)
     await expect.poll(() => reaches('phys-1', '10.20.1.12'), { timeout: 30_000 }).toBe(true)
     expect(await broadcast('web-3', ['web-2', 'web-4', 'phys-1'], 200)).toEqual({ 'web-2': '200 0', 'web-4': '200 0', 'phys-1': '200 0' })
