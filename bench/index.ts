@@ -5,6 +5,7 @@ import broadcastNodeLost from './broadcast-node-lost.ts'
 import clusterAddress from './cluster-address.ts'
 import faultToCell from './fault-to-cell.ts'
 import forwardingOutage from './forwarding-outage.ts'
+import gatewayLost from './gateway-lost.ts'
 import inventory from './inventory.ts'
 import memberJoin from './member-join.ts'
 import moduleRestart from './module-restart.ts'
@@ -34,6 +35,7 @@ export const benches: Bench[] = [
   overlayThroughput,
   broadcastCopies,
   broadcastNodeLost,
+  gatewayLost,
   memberJoin,
   sourceLimits,
   vipFailover,
