@@ -10,8 +10,10 @@ export interface VirtualRouter {
   priority: number
   /** Whole hundredths of a second. */
   advertIntervalMs: number
-  /** The floating address, with prefix length. */
+  /** The floating address, with prefix length. Of IPv6, adverts are of IPv6, too, to ff02::12. */
   address: string
+  /** Whether it leaves the address to a master of lower priority that is there already (nopreempt). */
+  yields?: boolean
   /** Whether the address has the virtual router's MAC 00:00:5e:00:01:ID (use_vmac), and not that of the NIC. */
   virtualMac?: boolean
   /** How long after it became master it announces the address for the second time (vrrp_garp_master_delay). */
@@ -33,7 +35,8 @@ export interface Keepalived {
 }
 
 /** The text of keepalived.conf for one virtual router. */
-export function keepalivedConfig({ id, priority, advertIntervalMs, address, virtualMac = false, garpMasterDelaySeconds = 5 }: VirtualRouter): string {
+export function keepalivedConfig(router: VirtualRouter): string {
+  const { id, priority, advertIntervalMs, address, virtualMac = false, yields = false, garpMasterDelaySeconds = 5 } = router
   return `global_defs {
   vrrp_version 3
   vrrp_garp_master_delay ${garpMasterDelaySeconds}
@@ -44,7 +47,7 @@ vrrp_instance lab {
   virtual_router_id ${id}
   priority ${priority}
   advert_int ${advertIntervalMs / 1000}
-${virtualMac ? '  use_vmac\n' : ''}  virtual_ipaddress {
+${virtualMac ? '  use_vmac\n' : ''}${yields ? '  nopreempt\n' : ''}  virtual_ipaddress {
     ${address}
   }
 }

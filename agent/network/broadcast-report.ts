@@ -3,6 +3,7 @@ import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { broadcastNodes, clusterEnd } from '../../core/net/broadcast/nodes.ts'
 import { allEnds } from '../../core/net/compile/view.ts'
 import type { VniCounters } from './broadcast/counters.ts'
+import { Replicator } from './broadcast/replicator.ts'
 import type { BroadcastDriver } from './broadcast-driver.ts'
 import type { VipClaims } from './vip-claims.ts'
 
@@ -29,7 +30,8 @@ export class BroadcastReport {
     return {
       host: this.#host,
       way: path?.way ?? null,
-      problems: this.#driver.problems,
+      notFasterBecause: path instanceof Replicator ? path.notFasterBecause : null,
+      problems: [...this.#driver.problems, ...this.#claims.problems],
       replicator: own.replicator,
       clusterEnd: cluster,
       holdsClusterAddress: path?.answersFor(cluster.ip) ?? false,

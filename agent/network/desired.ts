@@ -2,6 +2,7 @@ import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import { emptyVirtualNetwork } from '../../core/model/network.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { VipRecord } from '../../core/net/broadcast/claims.ts'
+import type { Masters } from '../../core/net/broadcast/masters.ts'
 import { planNetwork, type Change } from '../../core/net/declaration/plan.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -12,6 +13,7 @@ import {
   endDocSchema,
   healthDocSchema,
   isPartKey,
+  mastersDocSchema,
   networkKeys,
   placedDocSchema,
   refusedDocSchema,
@@ -50,7 +52,7 @@ interface Known {
 }
 
 /** What a host says of itself often, and nothing has to be put in place for. */
-const silent = [networkKeys.placedAll, networkKeys.healthAll]
+const silent = [networkKeys.placedAll, networkKeys.healthAll, networkKeys.mastersAll]
 
 const nothing: Known = { revision: 0, parts: new NetworkParts(), network: emptyVirtualNetwork }
 
@@ -63,6 +65,7 @@ export class Desired implements Disposable {
   readonly #vips = new Map<string, StoredVip>()
   readonly #refused = new Map<string, RefusedDoc>()
   readonly #health = new Map<string, StoredHealth>()
+  readonly #masters = new Map<string, Masters>()
   #clusterAddress: string | null = null
   readonly #waiting = new Set<() => void>()
   /** The newest that can be read. */
@@ -112,6 +115,11 @@ export class Desired implements Disposable {
   /** What hosts have found of the members of VIPs that the platform drives, by host. */
   get health(): ReadonlyMap<string, StoredHealth> {
     return this.#health
+  }
+
+  /** Which masters of VIPs' virtual routers the nodes of the broadcast cluster hear, by host. */
+  get masters(): ReadonlyMap<string, Masters> {
+    return this.#masters
   }
 
   /** The host that is to answer for the broadcast cluster's address; null: nobody is. */
@@ -189,6 +197,7 @@ export class Desired implements Disposable {
     this.#vips.clear()
     this.#refused.clear()
     this.#health.clear()
+    this.#masters.clear()
     this.#clusterAddress = null
     for (const item of items) this.#sawOther(item, item.revision)
     const parts = items.filter(({ key }) => isPartKey(key))
@@ -216,7 +225,9 @@ export class Desired implements Disposable {
     } else if (key.startsWith(networkKeys.healthAll)) {
       const doc = healthDocSchema.safeParse(value).data
       keep(this.#health, key.slice(networkKeys.healthAll.length), doc && { doc, revision })
-    } else if (key.startsWith(networkKeys.refusedAll))
+    } else if (key.startsWith(networkKeys.mastersAll))
+      keep(this.#masters, key.slice(networkKeys.mastersAll.length), mastersDocSchema.safeParse(value).data)
+    else if (key.startsWith(networkKeys.refusedAll))
       keep(this.#refused, key.slice(networkKeys.refusedAll.length), refusedDocSchema.safeParse(value).data)
     else if (key === networkKeys.clusterAddress) this.#clusterAddress = clusterAddressDocSchema.safeParse(value).data?.host ?? null
   }

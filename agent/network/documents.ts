@@ -4,6 +4,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import { announcementSchema, driftSchema, refusedClaimSchema, vipOwnerSchema } from '../../core/model/broadcast.ts'
 import { nameSchema, wallMsSchema } from '../../core/model/common.ts'
 import type { VipRecord } from '../../core/net/broadcast/claims.ts'
+import type { Masters } from '../../core/net/broadcast/masters.ts'
 import type { MemberHealth } from '../../core/net/broadcast/platform-vip.ts'
 import { tunnelEndSchema, virtualNetworkSchema, type VirtualNetwork } from '../../core/model/network.ts'
 
@@ -32,6 +33,9 @@ export const networkKeys = {
   /** What a host has found of the members of VIPs that the platform drives, written by itself; bound to a lease of its. */
   health: (host: string) => `/holdfast-network/health/${host}`,
   healthAll: '/holdfast-network/health/',
+  /** Which masters of VIPs' virtual routers a node hears, written by itself; bound to a lease of its. */
+  masters: (host: string) => `/holdfast-network/masters/${host}`,
+  mastersAll: '/holdfast-network/masters/',
   /** Which broadcast node answers for the cluster's address; bound to a lease of its. */
   clusterAddress: '/holdfast-network/broadcast-cluster-address',
 } as const
@@ -56,7 +60,10 @@ export type PlacedDoc = z.infer<typeof placedDocSchema>
 export const endDocSchema = tunnelEndSchema
 
 export const vipRecordSchema: z.ZodType<VipRecord> = z.looseObject({
-  owner: vipOwnerSchema.omit({ epoch: true }).nullable(),
+  owner: vipOwnerSchema
+    .omit({ epoch: true })
+    .extend({ unannounced: z.literal(true).optional() })
+    .nullable(),
   claimants: z.array(announcementSchema),
   history: z.array(driftSchema),
 })
@@ -72,6 +79,11 @@ export const healthDocSchema: z.ZodType<HealthDoc> = z.record(
   ),
 )
 export type HealthDoc = Record<string, Record<string, MemberHealth>>
+/** By VIP. */
+export const mastersDocSchema: z.ZodType<Masters> = z.record(
+  z.string(),
+  z.array(announcementSchema.extend({ port: nameSchema, router: z.number().int() })),
+)
 export const clusterAddressDocSchema = z.looseObject({ host: nameSchema })
 
 /** No more is unpacked, whatever somebody has put there. */

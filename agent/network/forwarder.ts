@@ -249,7 +249,7 @@ export class Forwarder {
       groups: cluster.groups,
       meters: [`meter=${errorMeter},pktps,burst,stats,bands=type=drop,rate=${errorsPerSecond},burst_size=${errorsPerSecond}`],
     })
-    onPlaced({ network, ends: hosts, nic: underlay.nic, mtuBytes: underlay.mtuBytes })
+    onPlaced({ network, ends: hosts, nic: underlay.nic, mtuBytes: underlay.mtuBytes, flows })
     // The next pass waits for it.
     if ((await Promise.race([made.then(() => 'made'), moved])) !== 'made') return void (this.#verifying ||= verifying)
     problems.push(...done.problems, ...tooSmall(network, underlay, config.host))

@@ -19,7 +19,8 @@ export interface VipAnnouncerOptions {
 }
 
 /**
- * Announces VIPs that the platform gave to ports of this host: by gratuitous ARP (RFC 5227 §3) or an unsolicited neighbour advertisement, so that
+ * Announces VIPs that are at ports of this host and that the guest does not announce, because the platform gave it to it, or because after a split
+ * it went on as if nothing had happened: by gratuitous ARP (RFC 5227 §3) or an unsolicited neighbour advertisement, so that
  * neighbours that know the address under the MAC before take the new one. The switch sends them as if the guest had.
  */
 export class VipAnnouncer {
@@ -37,9 +38,10 @@ export class VipAnnouncer {
   placed({ vips, ports }: VirtualNetwork): void {
     const { desired, host } = this.#options
     for (const { name, ip, network, healthCheck } of vips) {
-      if (!healthCheck) continue
       const stored = desired.vips.get(name)
-      const port = ports.find((one) => one.name === stored?.record.owner?.port && one.network === network && one.host === host)
+      const owner = stored?.record.owner
+      const port =
+        healthCheck || owner?.unannounced ? ports.find((one) => one.name === owner?.port && one.network === network && one.host === host) : undefined
       if (port && this.#announced.get(name) === stored!.revision) continue
       this.#waiting.get(name)?.[Symbol.dispose]()
       this.#waiting.delete(name)

@@ -35,7 +35,7 @@ function host() {
   const world = new World(1)
   const vips = new Map<string, StoredVip>()
   const told: string[] = []
-  const state = { away: false, revision: 0, seenChanges: 0, adverts: [] as Advert[], sightings: [] as Sighting[] }
+  const state = { away: false, cutOff: false, revision: 0, seenChanges: 0, adverts: [] as Advert[], sightings: [] as Sighting[] }
   const store = {
     async change(unchanged: readonly Unchanged[], writes: readonly Write[]) {
       await Promise.resolve()
@@ -63,6 +63,7 @@ function host() {
     store: store as unknown as Store,
     host: 'h9',
     desired: { network, ends, vips },
+    isCutOff: () => state.cutOff,
     sees: () => ({ adverts: () => state.adverts, sightings: () => state.sightings }) as unknown as BroadcastPath,
     onSeen: () => state.seenChanges++,
   })
@@ -146,20 +147,49 @@ describe('claims that a host has seen', () => {
     expect(vips.get('web-vip')!.record.history.map(({ outageMs }) => outageMs)).toEqual([null, 700])
   })
 
-  it('of two masters at once are both shown, of a hand-over only the new one', async () => {
-    const { claims, pass, sighting, state, vips } = host()
+  it('by announcements that came to nothing are forgotten: back at the owner that the store has, this host’s flows are, too', async () => {
+    const { claims, pass, sighting, state, owner } = host()
     claims.saw(sighting(1))
     await pass(0)
-    const look = async (...atMs: [number, number]) => {
-      state.adverts = atMs.map((at, index) => ({ vni: 500, router: 51, mac: `02:00:00:00:00:1${index + 1}`, atMs: at }))
-      await claims.lookForRivals()
-      return vips.get('web-vip')!.record.claimants.map(({ port }) => port)
-    }
-    expect(await look(1000, 500)).toEqual([])
-    expect(await look(5000, 5100)).toEqual([])
-    expect(await look(5000, 9000)).toEqual([])
-    expect(await look(14_000, 14_000)).toEqual([])
-    expect(await look(19_000, 19_000)).toEqual(['web-1', 'web-2'])
-    expect(await look(19_000, 24_000)).toEqual([])
+    state.away = true
+    claims.saw(sighting(2))
+    await pass(5000)
+    expect(claims.seen.get('web-vip')?.port).toBe('web-2')
+    expect(claims.problems).toEqual([expect.stringContaining('the store has been away since')])
+    claims.saw(sighting(1))
+    expect(claims.seen.size).toBe(0)
+    state.away = false
+    await pass(5000)
+    expect([owner(), claims.problems]).toEqual(['web-1', []])
+  })
+
+  it('that were seen long ago do not take the address from who has claimed it since', async () => {
+    const { claims, pass, sighting, owner, told } = host()
+    await pass(60_000)
+    claims.saw(sighting(2))
+    await pass(5000)
+    claims.saw(sighting(1, { atMs: 1000 }))
+    await pass(1000)
+    expect([owner(), claims.seen.size, told]).toEqual(['web-2', 0, ['vip-moved']])
+  })
+
+  it('of guests on a host that is cut off take the address from nobody', async () => {
+    const { claims, pass, sighting, owner, state } = host()
+    claims.saw(sighting(1))
+    await pass(0)
+    state.cutOff = true
+    claims.saw(sighting(2))
+    await pass(1000)
+    expect([owner(), claims.seen.size]).toEqual(['web-1', 0])
+  })
+
+  it('of the only master are made once, and take the address there', async () => {
+    const { claims, pass, sighting, owner, told } = host()
+    claims.saw(sighting(1))
+    await pass(100)
+    const master = { network: 'web', ip: '10.20.1.100', mac: '02:00:00:00:00:12', port: 'web-2', host: 'h2', atMs: 0, router: 51 }
+    for (let times = 0; times < 3; times++) claims.isOnlyMaster('web-vip', master)
+    await pass(100)
+    expect([owner(), told]).toEqual(['web-2', ['vip-moved', 'vip-moved']])
   })
 })

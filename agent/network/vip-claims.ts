@@ -4,11 +4,13 @@ import type { TunnelEnd, Vip, VirtualNetwork } from '../../core/model/network.ts
 import type { VipPlace } from '../../core/net/compile/view.ts'
 import { recognize } from '../../core/net/broadcast/announcements.ts'
 import { decide, noRecord, type Claim } from '../../core/net/broadcast/claims.ts'
+import type { Master } from '../../core/net/broadcast/masters.ts'
+import { sameJson } from '../../core/sync/same-json.ts'
 import type { EventLog } from '../runtime/events.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Store } from '../store/store.ts'
 import type { BroadcastPath } from './broadcast/path.ts'
-import type { Advert, Sighting } from './broadcast/sightings.ts'
+import type { Sighting } from './broadcast/sightings.ts'
 import type { StoredVip } from './desired.ts'
 import { networkKeys, vipRecordSchema } from './documents.ts'
 
@@ -33,6 +35,8 @@ export interface VipClaimsOptions {
     readonly ends: ReadonlyMap<string, TunnelEnd>
     readonly vips: ReadonlyMap<string, StoredVip>
   }
+  /** Whether no other host can be reached from here: what is announced then is of guests here, and nobody can reach them. */
+  isCutOff(): boolean
   /** What sees announcements here; null: nothing does. */
   sees(): BroadcastPath | null
   /** `seen` has changed. */
@@ -49,10 +53,8 @@ export class VipClaims {
   readonly #waiting = new Map<string, Disposable>()
   /** VIPs whose claim is being written, and what came meanwhile. */
   readonly #writing = new Map<string, Claim | null>()
-  /** When each virtual router's sender was last heard of, when it was last looked. */
-  readonly #advertAtMs = new Map<string, number>()
-  /** Of each VIP, those that were heard of between the last two looks. */
-  #masters: ReadonlyMap<string, Announcement[]> = new Map()
+  /** Since when the store does not take in where VIPs are; null: it does. */
+  #awaySinceMs: number | null = null
 
   constructor(options: VipClaimsOptions) {
     this.#options = options
@@ -73,6 +75,13 @@ export class VipClaims {
     return this.#seen
   }
 
+  /** What is wrong, in a sentence each. */
+  get problems(): string[] {
+    if (this.#awaySinceMs === null) return []
+    const since = new Date(this.#awaySinceMs).toISOString()
+    return [`the store has been away since ${since}: hosts follow the VIPs that they have seen move, and it is written when the store is back`]
+  }
+
   /** Takes in what has been announced while nobody was there to hear it. */
   catchUp(): void {
     const { desired } = this.#options
@@ -91,40 +100,27 @@ export class VipClaims {
     if (this.#announcements.length > keptAnnouncements) this.#announcements.shift()
     const { port, host, mac, atMs } = announcement
     if (!vip || vip.healthCheck || network.broadcast !== 'cluster+garp' || port === null || host === null || !vip.ports.includes(port)) return
+    if (this.#options.isCutOff()) return
     const claim: Claim = { port, host, mac, atMs: Math.trunc(atMs), outageMs: this.#outageMs(vip, sighting) }
     const known = desired.vips.get(vip.name)
-    if (decide(known?.record ?? noRecord, claim, this.#options.env.wallMs()).kind === 'moves') {
-      this.#seen.set(vip.name, { port, mac, revision: known?.revision ?? 0 })
+    const { kind } = decide(known?.record ?? noRecord, claim, this.#options.env.wallMs())
+    if (kind === 'moves') {
+      const place = { port, mac, revision: known?.revision ?? 0 }
+      // Announced several times in a row.
+      const isNew = !sameJson(this.#seen.get(vip.name), place)
+      this.#seen.set(vip.name, place)
+      if (isNew) this.#options.onSeen()
+    } else if (kind === 'known' && this.#seen.delete(vip.name)) {
+      // Back where the store has it all the time: what was seen between was not written.
       this.#options.onSeen()
     }
     this.#claim(vip.name, claim, sighting.host === null ? leftToNodeMs : 0)
   }
 
-  /**
-   * To be called every few seconds on a node: where two virtual routers hold themselves for the master of the same VIP, the store is told of
-   * both. A hand-over shows both as well, but not twice in a row.
-   */
-  async lookForRivals(): Promise<void> {
-    const { desired, sees, store, logger } = this.#options
-    const adverts = sees()?.adverts() ?? []
-    const alive = adverts.filter(({ vni, router, mac, atMs }) => {
-      const key = `${vni} ${router} ${mac}`
-      const before = this.#advertAtMs.get(key)
-      this.#advertAtMs.set(key, atMs)
-      return before !== undefined && atMs > before
-    })
-    const before = this.#masters
-    this.#masters = mastersOf(desired.network, alive)
-    for (const [vip, claimants] of this.#masters) {
-      const known = desired.vips.get(vip)
-      const rivals = claimants.length > 1 && portsOf(before.get(vip) ?? []) === portsOf(claimants) ? claimants : []
-      if (!known || portsOf(known.record.claimants) === portsOf(rivals)) continue
-      // Both were seen only once, or one of them only now.
-      if (claimants.length > 1 && rivals.length === 0) continue
-      const key = networkKeys.vip(vip)
-      const told = store.change([{ key, revision: known.revision }], [{ put: key, value: { ...known.record, claimants: rivals } }])
-      await told.catch((cause: unknown) => logger.warn('the store was not told of rivals for a VIP', { vip, cause }))
-    }
+  /** A port is the only one that holds itself for the master of a VIP: it has it, though it need not have announced it again. */
+  isOnlyMaster(vip: string, { port, host, mac }: Master): void {
+    if (host === null || this.#options.isCutOff() || this.#waiting.has(vip) || this.#writing.has(vip)) return
+    this.#claim(vip, { port, host, mac, unannounced: true, atMs: Math.trunc(this.#options.env.wallMs()), outageMs: null }, 0)
   }
 
   #claim(vip: string, claim: Claim, afterMs: number): void {
@@ -159,10 +155,14 @@ export class VipClaims {
         // Another host may have written it, which is told here a little later.
         const known = attempt === 0 ? desired.vips.get(vip) : await this.#read(vip)
         const decision = decide(known?.record ?? noRecord, claim, this.#options.env.wallMs())
-        if (decision.kind === 'known') return
+        if (decision.kind === 'known') {
+          this.#awaySinceMs = null
+          return
+        }
         if (decision.kind === 'held') return this.#claim(vip, claim, decision.forMs)
         const key = networkKeys.vip(vip)
         const { done } = await store.change([{ key, revision: known?.revision ?? 0 }], [{ put: key, value: decision.record }], attempts)
+        this.#awaySinceMs = null
         if (!done) continue
         const from = known?.record.owner?.port
         if (from === claim.port) return
@@ -176,7 +176,8 @@ export class VipClaims {
         return
       }
     } catch (cause) {
-      logger.warn('the store was not told where a VIP is; it is tried again', { vip, port: claim.port, cause })
+      if (this.#awaySinceMs === null) logger.warn('the store was not told where a VIP is; it is tried again', { vip, port: claim.port, cause })
+      this.#awaySinceMs ??= this.#options.env.wallMs()
       this.#claim(vip, claim, retryMs)
     }
   }
@@ -197,29 +198,6 @@ export class VipClaims {
     const outageMs = Math.round(atMs - Math.max(...signs))
     return outageMs >= 0 && outageMs <= longestOutageMs ? outageMs : null
   }
-}
-
-/** The ports of each VIP that advertise themselves as master of one and the same virtual router. */
-function mastersOf({ networks, ports, vips }: VirtualNetwork, adverts: readonly Advert[]): Map<string, Announcement[]> {
-  return new Map(
-    vips.map(({ name, network, ip, ports: allowed }) => {
-      const vni = networks.find((one) => one.name === network)?.vni
-      const here = adverts.filter((advert) => advert.vni === vni)
-      const routers = Map.groupBy(here, ({ router }) => router)
-      const masters = [...routers.values()].map((group) =>
-        group.flatMap(({ mac, atMs }): Announcement[] => {
-          const port = ports.find((one) => one.mac === mac && one.network === network && allowed.includes(one.name))
-          return port ? [{ network, ip, mac, port: port.name, host: port.host, atMs: Math.trunc(atMs) }] : []
-        }),
-      )
-      const most = masters.sort((a, b) => b.length - a.length)[0] ?? []
-      return [name, most.sort((a, b) => ((a.port ?? '') < (b.port ?? '') ? -1 : 1))]
-    }),
-  )
-}
-
-function portsOf(claimants: readonly Announcement[]): string {
-  return claimants.map(({ port }) => port).join()
 }
 
 /** Since when the VIP of an announced address has its owner; null: it has none, or there is no such VIP. */

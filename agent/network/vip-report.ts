@@ -1,12 +1,13 @@
 import type { RefusedClaim, VipState } from '../../core/model/broadcast.ts'
 import { isDamped, noRecord } from '../../core/net/broadcast/claims.ts'
+import { claimantsOf } from '../../core/net/broadcast/masters.ts'
 import { membersOf, unwellMembers } from '../../core/net/broadcast/platform-vip.ts'
 import type { ObjectLog } from '../../core/sync/object-log.ts'
 import type { Desired } from './desired.ts'
 
 /** Reports what becomes of floating addresses; only the host that leads the cluster does. */
-export function reportVips(log: ObjectLog, desired: Pick<Desired, 'network' | 'vips' | 'refused' | 'health'>, nowMs: number): void {
-  const { network, vips, refused, health } = desired
+export function reportVips(log: ObjectLog, desired: Pick<Desired, 'network' | 'vips' | 'refused' | 'health' | 'masters'>, nowMs: number): void {
+  const { network, vips, refused, health, masters } = desired
   const portsByName = new Map(network.ports.map((port) => [port.name, port]))
   const names = new Set(network.vips.map(({ name }) => name))
   for (const { id } of log.list('vipState')) if (!names.has(id)) log.del('vipState', id)
@@ -14,9 +15,9 @@ export function reportVips(log: ObjectLog, desired: Pick<Desired, 'network' | 'v
     const { name, ports } = vip
     const { record, revision } = vips.get(name) ?? { record: noRecord, revision: 0 }
     const owner = record.owner && ports.includes(record.owner.port) ? { ...record.owner, epoch: revision } : null
-    const { claimants, history } = record
+    const claimants = claimantsOf(masters.values(), name, nowMs)
     const doc: VipState = {
-      ...{ name, owner, claimants, damped: isDamped(record, nowMs), refused: refusedOf(refused, name), history },
+      ...{ name, owner, claimants, damped: isDamped(record, nowMs), refused: refusedOf(refused, name), history: record.history },
       ...(vip.healthCheck && { unwell: unwellMembers(membersOf(vip, portsByName, health)) }),
     }
     log.put({ kind: 'vipState', id: name, doc })

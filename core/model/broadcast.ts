@@ -40,8 +40,10 @@ export type Replication = z.infer<typeof replicationSchema>
 /** A node of the broadcast cluster. Id: the host's name. */
 export const broadcastNodeSchema = z.looseObject({
   host: nameSchema,
-  /** `tc`: a program in the kernel. `packet`: the agent itself, slower. Null: it does not replicate. */
-  way: z.enum(['tc', 'packet']).nullable(),
+  /** `tc`: a program in the kernel. `xdp`: the same, in the NIC's driver. `packet`: the agent itself, slower. Null: it does not replicate. */
+  way: z.enum(['xdp', 'tc', 'packet']).nullable(),
+  /** Why it is not `xdp`, which few NICs can; nothing is wrong with it. */
+  notFasterBecause: z.string().nullable().optional(),
   /** What is wrong, or why it is the slower way, in a sentence each. */
   problems: z.array(z.string()),
   /** Where hosts send what it is to replicate. */
@@ -61,6 +63,26 @@ export const broadcastNodeSchema = z.looseObject({
   changedAtMs: wallMsSchema,
 })
 export type BroadcastNode = z.infer<typeof broadcastNodeSchema>
+
+/** A replicator that a host watches with BFD, from ovs-vswitchd's own counters. */
+const watchSchema = z.looseObject({
+  /** The host that is watched. */
+  host: nameSchema,
+  /** What it is watched as: broadcast goes by the nodes that live, VLANs by the gateways. A host that is both is watched twice. */
+  as: z.enum(['node', 'gateway']),
+  up: z.boolean(),
+  /** How often it fell silent since the switch that forwards was started. */
+  flaps: count,
+})
+
+/** What a host, node or not, has to do with the broadcast cluster. Id: the host's name. */
+export const broadcastHostSchema = z.looseObject({
+  host: nameSchema,
+  watches: z.array(watchSchema),
+  /** How often, since the module started, a flow came to send broadcast to the other hosts in another way than before; absent: not counted. */
+  flowsChanged: count.optional(),
+})
+export type BroadcastHost = z.infer<typeof broadcastHostSchema>
 
 /** Where a floating address is. */
 export const vipOwnerSchema = z.looseObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { broadcastNodeSchema, vipStateSchema } from './broadcast.ts'
+import { broadcastHostSchema, broadcastNodeSchema, vipStateSchema } from './broadcast.ts'
 import { clusterSchema, memberSchema, pathSchema } from './cluster.ts'
 import { wallMsSchema } from './common.ts'
 import { eventSchema } from './event.ts'
@@ -43,6 +43,7 @@ export const entitySchemas = {
   vip: vipSchema,
   vipState: vipStateSchema,
   broadcastNode: broadcastNodeSchema,
+  broadcastHost: broadcastHostSchema,
 } as const
 
 export type EntityKind = keyof typeof entitySchemas

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { broadcastDocSchema } from '../contract/desktop/broadcast.ts'
-import type { BroadcastNode, Replication } from '../model/broadcast.ts'
+import type { BroadcastHost, BroadcastNode, Replication } from '../model/broadcast.ts'
 import type { Network, NetworkHost } from '../model/network.ts'
 import { broadcastOf, type BroadcastInput } from './broadcast.ts'
 
@@ -28,7 +28,7 @@ const input = (change: Partial<BroadcastInput> = {}): BroadcastInput => ({
       { network: 'web', host: 'h2' },
     ],
   },
-  ...{ hosts: [], ends, reports: [report('h1'), report('h2')], liveOf: () => 'up' as const },
+  ...{ hosts: [], ends, reports: [report('h1'), report('h2')], watchers: [], epoch: 3, liveOf: () => 'up' as const },
   ...change,
 })
 
@@ -92,5 +92,24 @@ describe('networks', () => {
   test('in mode source no node is asked', () => {
     const networks = [network('web', 7), network('raw', 8, 'source')]
     expect(broadcastOf(input({ networks })).networks.map(({ node }) => node === null)).toEqual([false, true])
+  })
+})
+
+describe('hosts', () => {
+  const watches: BroadcastHost['watches'] = [
+    { host: 'h1', as: 'node', up: true, flaps: 0 },
+    { host: 'h2', as: 'node', up: false, flaps: 3 },
+  ]
+
+  test('each says which nodes it sees and how often they fell silent; what one that is silent saw last is old', () => {
+    const watchers = ['h2', 'h1'].map((host) => ({ host, watches, flowsChanged: 4 }))
+    const doc = broadcastOf(input({ watchers, liveOf: (host) => (host === 'h2' ? 'down' : 'up') }))
+    expect(broadcastDocSchema.parse(doc)).toEqual(doc)
+    expect(doc.hosts.map(({ host, watches: seen }) => [host, ...seen.map(({ state, flaps }) => `${state} ${flaps}`)])).toEqual([
+      ['h1', 'up 0', 'down 3'],
+      ['h2', 'unknown 0', 'unknown 3'],
+      ['h3'],
+    ])
+    expect(doc.hosts.map(({ flowsChanged }) => flowsChanged)).toEqual([4, 4, null])
   })
 })

@@ -1,5 +1,5 @@
-import type { BroadcastDoc, BroadcastNodeDoc, NetworkBroadcast } from '../contract/desktop/broadcast.ts'
-import type { BroadcastNode } from '../model/broadcast.ts'
+import type { BroadcastDoc, BroadcastNodeDoc, BroadcastWatcher, NetworkBroadcast } from '../contract/desktop/broadcast.ts'
+import type { BroadcastHost, BroadcastNode } from '../model/broadcast.ts'
 import type { LiveState } from '../model/common.ts'
 import type { Network, NetworkHost, Port, TunnelEnd } from '../model/network.ts'
 import { broadcastNodes, clusterEnd, nodesFor } from '../net/broadcast/nodes.ts'
@@ -13,13 +13,17 @@ export interface BroadcastInput {
   ends: ReadonlyMap<string, TunnelEnd>
   /** What nodes report. */
   reports: readonly BroadcastNode[]
+  /** What hosts report. */
+  watchers: readonly BroadcastHost[]
+  /** Of the declared set of nodes; null: not known. */
+  epoch: number | null
   /** Whether what a host reports of its network is of now. */
   liveOf: (host: string) => LiveState
 }
 
 /** The broadcast cluster as it is declared, with what its nodes report. Counts are sums over nodes. */
 export function broadcastOf(input: BroadcastInput): BroadcastDoc {
-  const { networks, hosts, ends, reports, liveOf } = input
+  const { networks, hosts, ends, reports, watchers, epoch, liveOf } = input
   const nodes = broadcastNodes({ hosts: [...hosts] }, ends)
   const reportOf = new Map(reports.map((report) => [report.host, report]))
   const shown = nodes.map(({ host, replicator }) => nodeDoc(host, replicator.ip, reportOf.get(host), liveOf(host)))
@@ -31,7 +35,15 @@ export function broadcastOf(input: BroadcastInput): BroadcastDoc {
             ip: clusterEnd(nodes).ip,
             heldBy: shown.filter(({ holdsClusterAddress, state }) => holdsClusterAddress && state !== 'down').map(({ host }) => host),
           },
+    epoch,
     nodes: shown,
+    hosts: naturally([...ends.keys()]).map((host) =>
+      watcherDoc(
+        host,
+        watchers.find((known) => known.host === host),
+        liveOf(host),
+      ),
+    ),
     networks: networks.map((network) => networkDoc(network, nodesFor(network.vni, nodes)[0]?.host ?? null, input)),
   }
 }
@@ -41,6 +53,7 @@ function nodeDoc(host: string, replicator: string, report: BroadcastNode | undef
     ...{ host, replicator },
     state: nodeState(report, live),
     way: report?.way ?? null,
+    notFasterBecause: report?.notFasterBecause ?? null,
     problems: report?.problems ?? [],
     holdsClusterAddress: report?.holdsClusterAddress ?? false,
     copiesPerSecond: live === 'up' ? sum(report?.networks ?? [], ({ copiesPerSecond }) => copiesPerSecond) : 0,
@@ -56,6 +69,17 @@ function nodeState(report: BroadcastNode | undefined, live: LiveState): Broadcas
   if (!report) return 'unknown'
   if (report.way === null) return 'down'
   return report.way === 'packet' || report.problems.length > 0 ? 'degraded' : 'up'
+}
+
+function watcherDoc(host: string, report: BroadcastHost | undefined, live: LiveState): BroadcastWatcher {
+  return {
+    host,
+    watches: (report?.watches ?? []).map(({ host: node, as, up, flaps }) => ({
+      ...{ host: node, as, flaps },
+      state: live !== 'up' ? 'unknown' : up ? 'up' : 'down',
+    })),
+    flowsChanged: report?.flowsChanged ?? null,
+  }
 }
 
 function networkDoc(
@@ -77,12 +101,10 @@ function networkDoc(
   return {
     ...{ name, vni, mode: broadcast },
     node: broadcast === 'source' ? null : first,
-    members: names
-      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-      .map((host) => ({
-        ...{ host, ip: ipOf(host), ports: portsOn.get(host)?.length ?? 0 },
-        nodes: own.filter(({ members }) => members.some((member) => member.host === host)).map(({ node }) => node),
-      })),
+    members: naturally(names).map((host) => ({
+      ...{ host, ip: ipOf(host), ports: portsOn.get(host)?.length ?? 0 },
+      nodes: own.filter(({ members }) => members.some((member) => member.host === host)).map(({ node }) => node),
+    })),
     frames: sum(own, ({ frames }) => frames),
     copies: sum(own, ({ copies }) => copies),
     bytes: sum(own, ({ bytes }) => bytes),
@@ -91,6 +113,8 @@ function networkDoc(
     copiesPerSecond: sum(own, ({ node, copiesPerSecond }) => (liveOf(node) === 'up' ? copiesPerSecond : 0)),
   }
 }
+
+const naturally = (names: readonly string[]): string[] => names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
 
 const sum = <T>(list: readonly T[], of: (item: T) => number): number => list.reduce((total, item) => total + of(item), 0)
 

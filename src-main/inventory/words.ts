@@ -36,6 +36,7 @@ const kinds: Record<string, ((id: string, doc: Doc) => Searchable | null) | null
   vip: (id, doc) => ({ title: id, detail: line('VIP', doc.ip, 'of', doc.network), words: [doc.ip, doc.network, ...valuesOf(doc.ports)] }),
   vipState: null,
   broadcastNode: null,
+  broadcastHost: null,
   networkHost: (id, doc) =>
     at(doc.tunnelEnd, 'ip') ? { title: id, detail: line('host without an agent', at(doc.tunnelEnd, 'ip')), words: [at(doc.tunnelEnd, 'ip')] } : null,
   cluster: (id, doc) => ({ title: text(doc.name) || id, detail: line('cluster', doc.clusterIp), words: [doc.clusterIp] }),

@@ -2,7 +2,7 @@
  * TEST DOUBLE of what agents report of broadcast and of VIPs: two nodes, one of them in the slower way; a VIP that has moved and was claimed by
  * who may not have it, one that the platform drives, and one that two guests fight for.
  */
-import type { Announcement, BroadcastNode, Drift, Replication, VipState } from '../../core/model/broadcast.ts'
+import type { Announcement, BroadcastHost, BroadcastNode, Drift, Replication, VipState } from '../../core/model/broadcast.ts'
 import type { Network, Port, Vip, VirtualNetwork } from '../../core/model/network.ts'
 import { broadcastNodes, clusterEnd, nodesFor } from '../../core/net/broadcast/nodes.ts'
 import type { FixtureCluster } from './fixture-cluster.ts'
@@ -47,6 +47,8 @@ export class FixtureBroadcast {
     if (vips.some(({ name }) => name === 'cache-vip') && Date.now() - this.#flaps.at(-1)! >= flapMs) this.#flaps.push(Date.now())
     for (const node of this.#nodes())
       if (this.#cluster.isUp(node.host)) this.#cluster.put({ kind: 'broadcastNode', id: node.host, atMs: Date.now(), doc: node })
+    for (const host of this.#hosts())
+      if (this.#cluster.isUp(host.host)) this.#cluster.put({ kind: 'broadcastHost', id: host.host, atMs: Date.now(), doc: host })
     for (const vip of vips) {
       const doc = this.#vipState(vip)
       if (doc) this.#cluster.put({ kind: 'vipState', id: vip.name, atMs: Date.now(), doc, reporter: 'h1' })
@@ -57,9 +59,7 @@ export class FixtureBroadcast {
 
   #nodes(): BroadcastNode[] {
     const network = this.#network()
-    const ends = new Map(
-      this.#cluster.items('forwarding').map(({ id, doc }) => [id, (doc as { tunnelEnd?: unknown }).tunnelEnd as { ip: string; mac: string }]),
-    )
+    const ends = this.#ends()
     const nodes = broadcastNodes(network, ends)
     return nodes.map(({ host, replicator }, i): BroadcastNode => ({
       ...{ host, replicator, clusterEnd: clusterEnd(nodes), holdsClusterAddress: i === 0 },
@@ -71,6 +71,29 @@ export class FixtureBroadcast {
       announcements: this.#announcements(host),
       changedAtMs: Date.now(),
     }))
+  }
+
+  /** All see what is up; the last host has once lost the second node, since its processors were busy. */
+  #hosts(): BroadcastHost[] {
+    const nodes = broadcastNodes(this.#network(), this.#ends())
+    const hosts = [...this.#cluster.hostNames()]
+    return hosts.map((host, i) => ({
+      host,
+      watches: [
+        ...nodes.map((node, n) => ({
+          ...{ host: node.host, as: 'node' as const, up: this.#cluster.isUp(node.host) },
+          flaps: Number(!this.#cluster.isUp(node.host)) + (n === 1 && i === hosts.length - 1 ? 2 : 0),
+        })),
+        { host: 'h1', as: 'gateway', up: this.#cluster.isUp('h1'), flaps: Number(!this.#cluster.isUp('h1')) },
+      ],
+      flowsChanged: i < 3 ? 4 : 0,
+    }))
+  }
+
+  #ends(): Map<string, { ip: string; mac: string }> {
+    return new Map(
+      this.#cluster.items('forwarding').map(({ id, doc }) => [id, (doc as { tunnelEnd?: unknown }).tunnelEnd as { ip: string; mac: string }]),
+    )
   }
 
   #replication({ name, vni, broadcast }: Network, node: string, first: boolean, ends: ReadonlyMap<string, { ip: string }>): Replication {

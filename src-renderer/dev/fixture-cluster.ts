@@ -191,7 +191,7 @@ export class FixtureCluster {
           exact: item.id === query,
         }
       })
-      .filter(({ matches, hit }) => matches && !['overlay', 'forwarding', 'vipState', 'broadcastNode'].includes(hit.kind))
+      .filter(({ matches, hit }) => matches && !['overlay', 'forwarding', 'vipState', 'broadcastNode', 'broadcastHost'].includes(hit.kind))
       .sort((a, b) => Number(b.exact) - Number(a.exact) || a.hit.kind.localeCompare(b.hit.kind))
       .slice(0, limit)
       .map(({ hit }) => hit)

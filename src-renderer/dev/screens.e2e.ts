@@ -155,6 +155,8 @@ const shots: Shot[] = [
   { name: 'topology-large-virtual', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 }, then: (page) => layer(page, 2) },
   { name: 'topology-large-both', at: '/lab/topology', fixture: { hosts: 50, ports: 2000 } },
   { name: 'broadcast', at: '/lab/network/web', fixture: { hosts: 4 } },
+  { name: 'broadcast-lower', at: '/lab/network/web', fixture: { hosts: 4 }, then: toWatchers },
+  { name: 'broadcast-node-down-lower', at: '/lab/network/db', fixture: { hosts: 12, off: ['h1'] }, then: toWatchers },
   { name: 'broadcast-storm', at: '/lab/network/cache' },
   { name: 'broadcast-source', at: '/lab/network/backup' },
   { name: 'broadcast-node-down', at: '/lab/network/db', fixture: { off: ['h1'] } },
@@ -346,6 +348,10 @@ async function editInForm(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^(Edit…|编辑…)$/ }).click()
   await page.getByRole('dialog').waitFor()
   await page.waitForTimeout(700)
+}
+
+async function toWatchers(page: Page): Promise<void> {
+  await page.getByTestId('broadcast-watchers').scrollIntoViewIfNeeded()
 }
 
 async function runTrace(page: Page): Promise<void> {

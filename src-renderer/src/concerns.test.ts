@@ -58,7 +58,7 @@ describe('concerns', () => {
     expect(contested).toEqual([{ severity: 'warning', text: en.concern.vipContested('web-vip'), about: { kind: 'vip', id: 'web-vip' } }])
     const node = (host: string, state: 'up' | 'down') => ({
       ...{ host, state, way: 'tc' as const, problems: [], replicator: '169.254.3.11', holdsClusterAddress: false, copiesPerSecond: 0 },
-      ...{ membershipWrites: 0, answeredArp: 0, answeredBfd: 0, dropped: {} },
+      ...{ membershipWrites: 0, answeredArp: 0, answeredBfd: 0, dropped: {}, notFasterBecause: null },
     })
     expect(texts(input({ nodes: [node('h1', 'down'), node('h2', 'up')] }))).toEqual([])
     expect(texts(input({ nodes: [node('h1', 'down'), node('h2', 'down')] }))).toEqual([`error: ${en.concern.noNode('h1, h2')}`])

@@ -31,7 +31,9 @@ const nodeSchema = z.object({
   host: nameSchema,
   /** `degraded`: it replicates, in the slower way or with problems. */
   state: z.enum(['up', 'degraded', 'down', 'unknown']),
-  way: z.enum(['tc', 'packet']).nullable(),
+  way: z.enum(['xdp', 'tc', 'packet']).nullable(),
+  /** Why it is not `xdp`, which few NICs can; nothing is wrong with it. */
+  notFasterBecause: z.string().nullable(),
   problems: z.array(z.string()),
   replicator: ipv4Schema,
   holdsClusterAddress: z.boolean(),
@@ -65,10 +67,27 @@ const networkBroadcastSchema = z.object({
 })
 export type NetworkBroadcast = z.infer<typeof networkBroadcastSchema>
 
+/** What a host with our agent sees of the cluster, and what members cost it. */
+const watcherSchema = z.object({
+  host: nameSchema,
+  /** The replicators that it watches with BFD; `unknown`: what it saw last is old. `flaps`: how often each fell silent since its switch started. */
+  watches: z.array(z.object({ host: nameSchema, as: z.enum(['node', 'gateway']), state: z.enum(['up', 'down', 'unknown']), flaps: count })),
+  /**
+   * How often a flow there came to send broadcast to the other hosts in another way since its module started: by a change of members in mode
+   * `source`, never in the others, and by a change of the mode or of the nodes. Null: not known.
+   */
+  flowsChanged: count.nullable(),
+})
+export type BroadcastWatcher = z.infer<typeof watcherSchema>
+
 /** The broadcast cluster and what it does for each network. */
 export const broadcastDocSchema = z.object({
   clusterAddress: z.object({ ip: ipv4Schema, heldBy: z.array(nameSchema) }).nullable(),
+  /** Of the declared set of nodes, by which networks are spread over them: rises with every change of it. Null: not known. */
+  epoch: count.nullable(),
   nodes: z.array(nodeSchema),
+  /** Those that send by it. */
+  hosts: z.array(watcherSchema),
   networks: z.array(networkBroadcastSchema),
 })
 export type BroadcastDoc = z.infer<typeof broadcastDocSchema>

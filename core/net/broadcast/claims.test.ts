@@ -39,6 +39,20 @@ describe('a claim to a floating address', () => {
     expect(record.history).toHaveLength(1)
   })
 
+  it('that nobody announced is one until the address moves on', () => {
+    const record = after(claim('a', 1000), { ...claim('b', 2000), unannounced: true })
+    expect(record.owner).toMatchObject({ port: 'b', unannounced: true })
+    expect(decide(record, claim('b', 3000), 3000)).toEqual({ kind: 'known' })
+    expect(after(claim('a', 1000), { ...claim('b', 2000), unannounced: true }, claim('a', 3000)).owner).not.toHaveProperty('unannounced')
+  })
+
+  it('that comes late does not undo what was claimed since', () => {
+    const record = after(claim('a', 1000), claim('b', 50_000))
+    expect(decide(record, claim('a', 20_000), 60_000)).toEqual({ kind: 'known' })
+    // Just now, by a clock that is behind.
+    expect(decide(record, claim('a', 49_500), 50_000)).toMatchObject({ kind: 'moves' })
+  })
+
   it('is held where the address flaps, and decided when it has rested', () => {
     const flapping = after(...Array.from({ length: 9 }, (_, index) => claim(index % 2 ? 'b' : 'a', 100 * index)))
     expect(flapping.history).toHaveLength(6)

@@ -39,6 +39,14 @@ const reported: Put[] = [
     ],
     ...{ membershipWrites: 2, answeredArp: 1, answeredBfd: 2, droppedInAll: { loop: 5 }, announcements: [], changedAtMs: 1 },
   }),
+  put('broadcastHost', 'h1', {
+    host: 'h1',
+    watches: [
+      { host: 'h1', as: 'node', up: true, flaps: 0 },
+      { host: 'h1', as: 'gateway', up: true, flaps: 2 },
+    ],
+    flowsChanged: 5,
+  }),
   put('vip', 'web-vip', { name: 'web-vip', network: 'web', ip: '10.20.1.100', ports: ['web-1', 'web-2'] }),
   put('vip', 'new-vip', { name: 'new-vip', network: 'web', ip: '10.20.1.101', ports: ['web-1'] }),
   put('vipState', 'web-vip', {
@@ -105,10 +113,22 @@ describe('broadcast', () => {
     expect(broadcastStatusSchema.parse(json())).toMatchObject({
       // Nobody was heard by this run: what the node did is known, not what it does.
       nodes: [{ host: 'h1', state: 'unknown', way: 'packet', problems: ['its kernel has no tcx'], dropped: { loop: 5 } }],
+      epoch: 1,
+      hosts: [
+        {
+          host: 'h1',
+          watches: [
+            { state: 'unknown', flaps: 0 },
+            { as: 'gateway', flaps: 2 },
+          ],
+          flowsChanged: 5,
+        },
+      ],
       networks: [{ name: 'web', mode: 'cluster', node: 'h1', frames: 10, copies: 20, dropped: { storm: 4 }, copiesPerSecond: 0 }],
     })
     const { text } = holdfast('broadcast', 'status', '--offline')
-    for (const part of ['by the agent, slower', 'h1: its kernel has no tcx', 'storm 4', ' old']) expect(text).toContain(part)
+    for (const part of ['by the agent, slower', 'h1: its kernel has no tcx', 'storm 4', ' old', 'epoch 1', 'SEES h1 AS GATEWAY', 'unknown, 2 flaps'])
+      expect(text).toContain(part)
   })
 
   test('members are those of one network', () => {

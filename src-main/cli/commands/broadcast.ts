@@ -1,5 +1,5 @@
 import { parse, stringify } from 'yaml'
-import type { BroadcastStatus, NetworkBroadcast } from '../../../core/contract/desktop/broadcast.ts'
+import type { BroadcastStatus, BroadcastWatcher, NetworkBroadcast } from '../../../core/contract/desktop/broadcast.ts'
 import { HoldfastError } from '../../../core/errors.ts'
 import { broadcastModes, emptyVirtualNetwork, type BroadcastMode, type Network } from '../../../core/model/network.ts'
 import { exportDeclaration } from '../../../core/net/declaration/export.ts'
@@ -61,27 +61,31 @@ function withMode(network: Network, mode: BroadcastMode): string {
   return stringify({ networks: [{ ...exported.networks[0], broadcast: mode }] })
 }
 
-const ways = { tc: 'in the kernel', packet: 'by the agent, slower' }
+const ways = { xdp: 'in the NIC’s driver', tc: 'in the kernel', packet: 'by the agent, slower' }
 
-function statusText({ clusterAddress, nodes, networks, asOf, ageMs }: BroadcastStatus): string {
+function statusText({ clusterAddress, epoch, nodes, hosts, networks, asOf, ageMs }: BroadcastStatus): string {
   const lines = [
     clusterAddress === null
       ? 'No host is a node of the broadcast cluster.'
       : `Broadcast cluster at ${clusterAddress.ip}: ${clusterAddress.heldBy.length === 0 ? 'nobody is known to have it' : `${clusterAddress.heldBy.join(' and ')} ${clusterAddress.heldBy.length === 1 ? 'has' : 'have'} it`}.`,
   ]
+  if (epoch !== null) lines.push(`The set of its nodes is of epoch ${epoch}.`)
   if (nodes.length > 0) {
     lines.push(
       table(
-        ['NODE', 'STATE', 'REPLICATES', 'REPLICATOR', 'COPIES/S', 'DROPPED'],
-        nodes.map(({ host, state, way, replicator, copiesPerSecond, dropped }) => [
+        ['NODE', 'STATE', 'REPLICATES', 'REPLICATOR', 'COPIES/S', 'MEMBER LISTS WRITTEN', 'DROPPED'],
+        nodes.map(({ host, state, way, replicator, copiesPerSecond, membershipWrites, dropped }) => [
           ...[host, state, way === null ? null : ways[way], replicator],
-          ...[Math.round(copiesPerSecond), droppedText(dropped)],
+          ...[Math.round(copiesPerSecond), membershipWrites, droppedText(dropped)],
         ]),
       ),
     )
   }
   for (const { host, problems } of nodes) lines.push(...problems.map((problem) => `${host}: ${problem}`))
-  lines.push(networks.length === 0 ? 'No networks.' : table(networkHeading, networks.map(networkRow)), seenText({ asOf, ageMs }))
+  for (const { host, notFasterBecause } of nodes) if (notFasterBecause !== null) lines.push(`${host} does not use XDP: ${notFasterBecause}.`)
+  lines.push(networks.length === 0 ? 'No networks.' : table(networkHeading, networks.map(networkRow)))
+  if (hosts.some(({ watches }) => watches.length > 0)) lines.push(watchersText(hosts))
+  lines.push(seenText({ asOf, ageMs }))
   return lines.join('\n')
 }
 
@@ -89,6 +93,24 @@ const networkHeading = ['NETWORK', 'MODE', 'NODE', 'MEMBERS', 'FRAMES', 'COPIES'
 
 function networkRow({ name, mode, node, members: hosts, frames, copies, copiesPerSecond, failed, dropped }: NetworkBroadcast) {
   return [name, mode, node, hosts.length, frames, copies, Math.round(copiesPerSecond), failed, droppedText(dropped)]
+}
+
+/** Of each host which nodes and gateways it sees live, how often each fell silent, and how many flows it had to change for members. */
+function watchersText(hosts: readonly BroadcastWatcher[]): string {
+  const columnOf = ({ host, as }: BroadcastWatcher['watches'][number]): string => `SEES ${host}${as === 'gateway' ? ' AS GATEWAY' : ''}`
+  const columns = [...new Set(hosts.flatMap(({ watches }) => watches.map(columnOf)))]
+  return table(
+    ['HOST', ...columns, 'FLOWS CHANGED'],
+    hosts.map(({ host, watches, flowsChanged }) => {
+      const seen = columns.map((column) => watches.find((watch) => columnOf(watch) === column))
+      return [host, ...seen.map((watch) => (watch ? watchText(watch) : null)), flowsChanged]
+    }),
+  )
+}
+
+/** `up`, `down, 2 flaps`. */
+function watchText({ state, flaps }: BroadcastWatcher['watches'][number]): string {
+  return flaps === 0 ? state : `${state}, ${flaps} ${flaps === 1 ? 'flap' : 'flaps'}`
 }
 
 /** `storm 12, loop 3`, the most first. */

@@ -239,10 +239,14 @@ export const enNetwork = {
     } as Record<string, string>,
     replicates: (host: string, copies: number) =>
       copies === 0 ? `${host} has no host to copy it to` : `${host} copies it to ${plural(copies, 'host', 'hosts')}`,
-    copies: (all: number, delivered: number, lost: number, unknown: number) =>
-      `${plural(all, 'copy', 'copies')}: ${[delivered && `${delivered} delivered`, lost && `${lost} lost`, unknown && `${unknown} unknown`].filter(Boolean).join(', ')}`,
+    copies: (all: number, delivered: number, dropped: number, unknown: number) =>
+      `${plural(all, 'copy', 'copies')}: ${[delivered && `${delivered} delivered`, dropped && `${dropped} dropped`, unknown && `${unknown} unknown`].filter(Boolean).join(', ')}`,
     fate: 'Fate',
     partsAfter: 'Parts after',
+    listed: 'listed above',
+    inPart: 'Delivered in part',
+    copiesArrived: (n: number, all: number) =>
+      n === all ? `all ${plural(all, 'copy', 'copies')} arrived` : `${n} of ${plural(all, 'copy', 'copies')} arrived`,
     why: 'Why',
     onHost: (host: string) => `on ${host}`,
     objects: 'Made from',

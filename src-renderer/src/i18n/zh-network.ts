@@ -229,10 +229,13 @@ export const zhNetwork: Pick<Messages, 'net' | 'fact' | 'verb' | 'trace' | 'drop
       replicated: '复制',
     },
     replicates: (host, copies) => (copies === 0 ? `${host} 没有可复制到的主机` : `${host} 将其复制到 ${copies} 台主机`),
-    copies: (all, delivered, lost, unknown) =>
-      `${all} 份副本：${[delivered && `${delivered} 份送达`, lost && `${lost} 份丢失`, unknown && `${unknown} 份未知`].filter(Boolean).join('，')}`,
+    copies: (all, delivered, dropped, unknown) =>
+      `${all} 份副本：${[delivered && `${delivered} 份送达`, dropped && `${dropped} 份被丢弃`, unknown && `${unknown} 份未知`].filter(Boolean).join('，')}`,
     fate: '结果',
     partsAfter: '分开处',
+    listed: '见上列路径',
+    inPart: '部分送达',
+    copiesArrived: (n, all) => (n === all ? `${all} 份副本全部送达` : `${all} 份副本中有 ${n} 份送达`),
     why: '原因',
     onHost: (host) => `在 ${host} 上`,
     objects: '来源对象',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import type { VipDoc } from '../../../core/contract/desktop/broadcast.ts'
+import type { BroadcastWatcher, VipDoc } from '../../../core/contract/desktop/broadcast.ts'
 import type { Announcement } from '../../../core/model/broadcast.ts'
 import { en } from '../i18n/en.ts'
-import { announcedIn, dropsOf, vipMark } from './broadcast.ts'
+import { announcedIn, dropsOf, mostFlapsFirst, vipMark, watchedBy } from './broadcast.ts'
 import { healthCheckText } from './words.ts'
 
 const owner = { port: 'web-1', host: 'h1', mac: '00:00:5e:00:01:33', epoch: 7, since: '2026-01-01T00:00:00.000Z' }
@@ -37,4 +37,19 @@ test('a health check is said in words', () => {
   expect(healthCheckText({ tcp: 3306 }, en)).toBe('TCP 3306')
   expect(healthCheckText({ http: '/up' }, en)).toBe('HTTP /up on port 80')
   expect(healthCheckText({ command: ['pg_isready', '-q'] }, en)).toBe('command pg_isready -q')
+})
+
+test('hosts that find a replicator dead come first, then those that did most often', () => {
+  const watcher = (host: string, ...seen: ['up' | 'down', number][]): BroadcastWatcher => ({
+    ...{ host, flowsChanged: 0 },
+    watches: seen.map(([state, flaps], i) => ({ host: `h${i + 1}`, as: i === 2 ? 'gateway' : 'node', state, flaps })),
+  })
+  const hosts = [
+    watcher('h1'),
+    watcher('h2', ['up', 1], ['up', 0], ['up', 2]),
+    watcher('h3', ['up', 0], ['down', 1]),
+    watcher('h4', ['up', 0], ['up', 0]),
+  ]
+  expect(mostFlapsFirst(hosts).map(({ host }) => host)).toEqual(['h3', 'h2', 'h1', 'h4'])
+  expect(watchedBy(hosts).map(({ host, as }) => `${host} ${as}`)).toEqual(['h1 node', 'h2 node', 'h3 gateway'])
 })

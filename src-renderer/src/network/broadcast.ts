@@ -1,4 +1,4 @@
-import type { BroadcastNodeDoc, VipDoc } from '../../../core/contract/desktop/broadcast.ts'
+import type { BroadcastNodeDoc, BroadcastWatcher, VipDoc } from '../../../core/contract/desktop/broadcast.ts'
 import type { Announcement, BroadcastNode } from '../../../core/model/broadcast.ts'
 import type { SummaryState } from '../../../core/status/summary.ts'
 import { isContested } from '../../../core/status/vips.ts'
@@ -27,3 +27,15 @@ export const dropsOf = (dropped: Readonly<Record<string, number>>): [reason: str
   Object.entries(dropped)
     .filter(([, count]) => count > 0)
     .sort(([, a], [, b]) => b - a)
+
+/** Hosts that see a replicator down first, then those that saw one fall silent, the most often first; each as they come. */
+export const mostFlapsFirst = (hosts: readonly BroadcastWatcher[]): BroadcastWatcher[] => {
+  const downs = ({ watches }: BroadcastWatcher): number => watches.filter(({ state }) => state === 'down').length
+  const flaps = ({ watches }: BroadcastWatcher): number => watches.reduce((sum, watch) => sum + watch.flaps, 0)
+  return hosts.toSorted((a, b) => downs(b) - downs(a) || flaps(b) - flaps(a))
+}
+
+/** All that some host watches, each once. */
+export const watchedBy = (hosts: readonly BroadcastWatcher[]): Pick<BroadcastWatcher['watches'][number], 'host' | 'as'>[] => [
+  ...new Map(hosts.flatMap(({ watches }) => watches.map(({ host, as }) => [`${as} ${host}`, { host, as }]))).values(),
+]

@@ -27,9 +27,11 @@ class Virtual {
     return overlayReporter(app.inventory.all('overlay'), (reporter) => seen.get(reporter) ?? 0)
   })
 
+  #overlay = $derived(app.inventory.all('overlay').find(({ reporter }) => reporter === this.#reporter)?.doc)
+
   view: NetworkView = $derived(
     viewOf({
-      revision: app.inventory.all('overlay').find(({ reporter }) => reporter === this.#reporter)?.doc.revision ?? null,
+      revision: this.#overlay?.revision ?? null,
       vpcs: this.#of('vpc'),
       networks: this.#of('network'),
       routers: this.#of('router'),
@@ -84,6 +86,8 @@ class Virtual {
       hosts: this.view.hosts,
       ends: this.#ends,
       reports: app.inventory.all('broadcastNode').map(({ doc }) => doc),
+      watchers: app.inventory.all('broadcastHost').map(({ doc }) => doc),
+      epoch: this.#overlay?.last.broadcastEpoch ?? null,
       liveOf: (host) => (down.has(host) ? 'down' : freshness.isFresh(host, 'network') ? 'up' : 'unknown'),
     })
   })

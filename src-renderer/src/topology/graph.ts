@@ -96,11 +96,15 @@ function chipClass({ view, vips }: GraphInput, port: string, state: SummaryState
 const chipLabel = (view: GraphInput['view'], port: string, state: SummaryState): string =>
   view.port.get(port)?.attach.kind === 'remote' ? port : glyphs[state] + port
 
-function addVips(elements: Elements, { vips, vipStateOf, layout, m }: GraphInput): void {
+function addVips(elements: Elements, { vips, view, vipStateOf, layout, m }: GraphInput): void {
   for (const vip of vips) {
-    const id = `vip/${vip.name}`
-    const state = vipStateOf(vip.name)
-    elements.box(id, `vip ${state}`, vip, { label: glyphs[state] + vip.name, owner: vip.owner })
+    const several = vip.all.length > 1
+    const id = several ? `vips/${vip.on}` : `vip/${vip.name}`
+    const state = worst(vip.all.map(vipStateOf))
+    elements.box(id, `vip ${state}`, vip, {
+      ...{ label: glyphs[state] + (several ? m.vip.several(vip.all.length) : vip.name), owner: vip.owner },
+      ...(vip.on !== null && { group: hostId(view, vip.on) }),
+    })
     if (vip.at) elements.edge(`held/${vip.name}`, layout ? 'held' : 'held hanging', id, vip.at)
     if (vip.from)
       elements.edge(`moved/${vip.name}`, 'moved', vip.from.at, id, { label: vip.from.outageMs === null ? '' : m.vip.outage(vip.from.outageMs) })

@@ -53,7 +53,31 @@ test('alone, it is above the port that has it, and within its band', () => {
   for (const { x, width } of vipBoxes([vip('web-vip', web3), vip('other-vip', web1)], null, narrow)) expect(x + width / 2).toBeLessThanOrEqual(300)
 })
 
-test('without bands there is none, and none of a network that is not shown', () => {
-  expect(vipBoxes([vip('web-vip', web1)], layout, null)).toEqual([])
+describe('without bands', () => {
+  const carried = (...vips: VipPlace[]) =>
+    vipBoxes(vips, { ...layout, hosts: new Map([...hosts].map(([name, box]) => [name, { ...box, dy: 0 }])) }, null)
+
+  test('the owner’s host carries it, within its box, and without an owner nobody does', () => {
+    const [box, ...others] = carried(vip('web-vip', web3), vip('lost-vip', null))
+    expect(others).toEqual([])
+    expect(box).toMatchObject({ on: 'h2', owner: 'web-3', at: null })
+    const host = hosts.get('h2')!
+    expect(Math.abs(box!.x - host.x) + box!.width / 2).toBeLessThan(host.width / 2)
+    expect(Math.abs(box!.y - host.y) + box!.height / 2).toBeLessThan(host.height / 2)
+  })
+
+  test('several lie beside each other, and where there is no room for all, one badge says how many', () => {
+    const [a, b] = carried(vip('a', web1), vip('b', web1))
+    expect(clear(a!, b!)).toBe(true)
+    expect(Math.min(a!.x - a!.width / 2, b!.x - b!.width / 2)).toBeGreaterThanOrEqual(hosts.get('h1')!.x - 18)
+    const long = carried(vip('a-long-name', web1), vip('b-vip', web1), vip('c-vip', web3))
+    expect(long.map(({ on, name, all }) => [on, name, all.length])).toEqual([
+      ['h1', '', 2],
+      ['h2', 'c-vip', 1],
+    ])
+  })
+})
+
+test('there is none of a network that is not shown', () => {
   expect(vipBoxes([{ ...vip('web-vip', web1), network: 'gone' }], null, lanesAlone(input, new Set()))).toEqual([])
 })

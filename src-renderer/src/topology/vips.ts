@@ -1,10 +1,10 @@
-import { chipWidth } from './inside.ts'
+import { chip, chipWidth } from './inside.ts'
 import { laneSizes, type LaneBox, type Lanes } from './lanes.ts'
 import type { Box, Layout } from './layout.ts'
 
 /*
- * Floating addresses as badges: each lies on the band of its network, beside what stands for its owner's port there, to which a line leads. When
- * the owner changes it slides along the band, and nobody else moves.
+ * Floating addresses as badges: each lies on the band of its network, beside what stands for its owner's port there, to which a line leads. Where
+ * no bands are shown, its owner's host carries it, or a badge for the number of them. When the owner changes it slides there, and nobody else moves.
  */
 
 /** A VIP and where it is. */
@@ -17,10 +17,15 @@ export interface VipPlace {
 }
 
 export interface VipBox extends Box {
+  /** Blank where it stands for several. */
   name: string
   network: string
+  /** Names of those that it stands for. */
+  all: string[]
   /** Port that has it; blank: nobody. */
   owner: string
+  /** Host that carries it; null: it lies on a band. */
+  on: string | null
   /** Id of what stands for its owner's port on the picture; null where nothing does. */
   at: string | null
   /** What stood for its owner before, while the move is news and over hosts, where it goes far. */
@@ -29,13 +34,18 @@ export interface VipBox extends Box {
 
 const height = 18
 const gap = 6
+/** Room in a host's box right of its state, and where the middle of that row lies below its top. */
+const besideState = 110
+const stateRow = 47
+/** Of a badge that stands for several. */
+const countWidth = 92
 /** Room at the right end of a band, for the count of its ports. */
 const countRoom = 100
 /** Room at its left end for its name and subnet, where it is alone. */
 const nameRoom = 252
 
 export function vipBoxes(vips: readonly VipPlace[], layout: Layout | null, lanes: Lanes | null): VipBox[] {
-  if (!lanes) return []
+  if (!lanes) return layout ? onHosts(vips, layout) : []
   const placed: VipBox[] = []
   for (const vip of vips) {
     const lane = lanes.lanes.find(({ name }) => name === vip.network)
@@ -45,12 +55,29 @@ export function vipBoxes(vips: readonly VipPlace[], layout: Layout | null, lanes
     const width = chipWidth(vip.name) + 12
     const taken = [...placed, ...(layout ? lanes.taps : [])].filter((box) => box.network === vip.network)
     placed.push({
-      ...{ name: vip.name, network: vip.network, owner: vip.owner?.port ?? '', at: owner?.id ?? null },
+      ...{ name: vip.name, network: vip.network, all: [vip.name], owner: vip.owner?.port ?? '', on: null, at: owner?.id ?? null },
       from: former && vip.moved && former.id !== owner?.id ? { at: former.id, outageMs: vip.moved.outageMs } : null,
       ...{ x: freeX(owner, width, lane, taken, layout !== null), y: lane.y, width, height },
     })
   }
   return placed
+}
+
+/** Beside the state of their owners' hosts; one for all of a host where there is no room for each. Who has no owner is nowhere. */
+function onHosts(vips: readonly VipPlace[], { hosts }: Layout): VipBox[] {
+  return [...hosts].flatMap(([host, box]) => {
+    const own = vips.filter(({ owner }) => owner?.host === host)
+    const widths = own.map(({ name }) => chipWidth(name) + 12)
+    const right = box.x + box.width / 2 - chip.margin
+    const place = { on: host, at: null, from: null, y: box.y - box.height / 2 + stateRow, height }
+    if (own.length > 1 && widths.reduce((sum, width) => sum + gap + width, -gap) > besideState) {
+      return [{ ...place, name: '', network: '', owner: '', all: own.map(({ name }) => name), x: right - countWidth / 2, width: countWidth }]
+    }
+    return own.map(({ name, network, owner }, i): VipBox => {
+      const x = right - widths.slice(0, i).reduce((sum, width) => sum + gap + width, 0) - widths[i]! / 2
+      return { ...place, name, network, owner: owner!.port, all: [name], x, width: widths[i]! }
+    })
+  })
 }
 
 /** What stands for a port at its band: itself where it hangs from it, else the count of its host's ports. */

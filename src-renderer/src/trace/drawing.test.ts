@@ -154,6 +154,26 @@ describe('a packet to many', () => {
     expect(draw([copy(2, own, 'unknown')]).lost).toMatchObject([{ verdict: 'unknown' }])
   })
 
+  test('to a host whose cable nobody told of it leaves its switch at the end that is nearest to the host', () => {
+    const { layout, lanes } = scene('both')
+    const outlier = { ...layout!, hosts: new Map([...layout!.hosts, ['h9', { x: 5000, y: 0, width: 100, height: 80, dy: 0 }]]) }
+    const bar = outlier.switches.get('tor1')!
+    const across: TraceHop = { ...hop(3, 'tor1', 'tor1'), kind: 'physical', in: 'swp26', out: null }
+    const own: TraceHop[] = [across, { ...hop(4, 'h9', 'eth0'), kind: 'physical' }]
+    const lost = { ...copy(2, own, 'unknown'), host: 'h9' }
+    const { pieces } = drawingOf({
+      result: { verdict: 'delivered', hops, copies: [lost], drop: null },
+      side: 'simulated',
+      parted: null,
+      layout: outlier,
+      lanes,
+    })
+    const last = pieces.filter((piece) => piece.copy).at(-1)!
+    expect(last.points[0]!.x).toBe(bar.x + bar.width / 2)
+    expect(Math.abs(last.points[0]!.y - bar.y)).toBeLessThan(bar.height)
+    expect(last.points.at(-1)).toEqual({ x: 5000, y: 0 })
+  })
+
   test('a packet that was dropped on its way back is marked there, however far its copies came', () => {
     const drop = { host: 'h1', device: 'br-int', reason: 'arp-unanswered' as const, object: 'vip/web-vip', hint: '' }
     const { end, badges } = draw([], { verdict: 'dropped', drop })

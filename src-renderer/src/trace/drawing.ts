@@ -178,19 +178,20 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
       : Math.max(...[...switches.values()].map(({ y, height }) => y + height / 2)) + 14
 
   /** Along a switch's edge that faces its hosts, so that the line hides no port's number. */
-  function throughSwitch(name: string, hop: TraceHop): Stop | null {
+  function throughSwitch(name: string, hop: TraceHop, before: TraceHop | undefined, after: TraceHop | undefined): Stop | null {
     const bar = switches.get(name)
     if (!bar) return null
     const [enter, leave] = [hop.in, hop.out].map((port) => socketAt.get(`${name}/${port ?? ''}`))
     const below = [...hosts.values()].some((host) => host.y > bar.y) ? 1 : -1
     const edge = bar.y + below * (sizes.portHeight / 2 + 6)
     if ((enter === undefined) !== (leave === undefined)) {
-      // To or from another switch, by a port that nobody told of: between its ports, so that the line hides no number.
+      // By a port that nobody told of: to or from a host at the bar's end nearest to it, another switch between the ports, so that the line hides no number.
       const { x } = (enter ?? leave)!
-      const [own, far] = [
-        { x, y: edge },
-        { x: x + sizes.portPitch / 2, y: trunkY(below) },
-      ]
+      const host = hosts.get((enter ? after : before)?.host ?? '')
+      const own = { x, y: edge }
+      const far = host
+        ? { x: Math.min(Math.max(host.x, bar.x - bar.width / 2), bar.x + bar.width / 2), y: edge }
+        : { x: x + sizes.portPitch / 2, y: trunkY(below) }
       const stop = { through: [{ x: far.x, y: edge }], badge: far }
       return enter ? { enter: own, leave: far, ...stop } : { enter: far, leave: own, ...stop }
     }
@@ -210,7 +211,7 @@ function physicalStops({ hosts, switches, nics, ports, chips, counts }: Layout):
 
   const stopOf: StopOf = (hop, before, after, all) => {
     const host = hosts.get(hop.host)
-    if (!host) return throughSwitch(hop.host, hop)
+    if (!host) return throughSwitch(hop.host, hop, before, after)
     const top = host.y - host.height / 2
     const nic = nicAt.get(`${hop.host}/${hop.device}`)
     if (nic) {

@@ -3,7 +3,8 @@ import { dropReasons } from '../../../core/model/trace.ts'
 import { en } from '../i18n/en.ts'
 import { zh } from '../i18n/zh.ts'
 import { detailText, limitText } from './detail.ts'
-import { dropText, hopText, objectText, packetText, verdictText } from './words.ts'
+import type { TraceCopy, TraceHop } from '../../../core/model/trace.ts'
+import { dropText, hopText, objectText, packetText, verdictMark, verdictText } from './words.ts'
 
 const view = { port: new Map([['db-1', { network: 'db' } as never]]), vip: new Map([['web-vip', { network: 'web' } as never]]) }
 
@@ -54,9 +55,9 @@ describe('what a broadcast node does', () => {
   })
 
   test('how many copies there were and what became of them leaves out what is none', () => {
-    expect(en.trace.copies(5, 4, 1, 0)).toBe('5 copies: 4 delivered, 1 lost')
+    expect(en.trace.copies(5, 4, 1, 0)).toBe('5 copies: 4 delivered, 1 dropped')
     expect(en.trace.copies(1, 0, 0, 1)).toBe('1 copy: 1 unknown')
-    expect(zh.trace.copies(5, 4, 1, 0)).toBe('5 份副本：4 份送达，1 份丢失')
+    expect(zh.trace.copies(5, 4, 1, 0)).toBe('5 份副本：4 份送达，1 份被丢弃')
   })
 })
 
@@ -95,4 +96,28 @@ test('what the tracer says of a hop is said in Chinese, phrase by phrase', () =>
   expect(detailText('VXLAN, VNI 4098, to broadcast node h2', 'zh')).toBe('VXLAN，VNI 4098，发往广播节点 h2')
   expect(detailText('something new', 'zh')).toBe('something new')
   expect(detailText('router shop', 'en')).toBe('router shop')
+})
+
+describe('the verdict on a packet to many', () => {
+  const hop = (leg: TraceHop['leg']): TraceHop => ({
+    ...{ n: 1, leg, evidence: 'computed', kind: 'virtual', host: 'h1', device: 'br-int', in: null, out: null, action: 'forwarded', detail: '' },
+    ...{ objects: [], cookies: [] },
+  })
+  const copies = (...verdicts: TraceCopy['verdict'][]) =>
+    verdicts.map((verdict): TraceCopy => ({ host: 'h1', port: null, after: 1, hops: [], verdict, drop: null, limit: null }))
+  const result = (of: TraceCopy[], ...legs: TraceHop['leg'][]) => ({ verdict: 'delivered' as const, drop: null, copies: of, hops: legs.map(hop) })
+
+  test('says how many copies arrived, and does not call it well where one was dropped', () => {
+    const all = result(copies('delivered', 'delivered'), 'forward')
+    expect([verdictMark(all, en), verdictText(all, en)]).toEqual([{ state: 'up', word: 'Delivered' }, 'all 2 copies arrived'])
+    const some = result(copies('delivered', 'dropped', 'unknown'), 'forward')
+    expect([verdictMark(some, en), verdictText(some, en)]).toEqual([{ state: 'degraded', word: 'Delivered in part' }, '1 of 3 copies arrived'])
+    expect([verdictMark(some, zh).word, verdictText(some, zh)]).toEqual(['部分送达', '3 份副本中有 1 份送达'])
+    expect(verdictMark(result(copies('delivered', 'unknown'), 'forward'), en).state).toBe('up')
+  })
+
+  test('is that it was answered where an answer came back', () => {
+    const answered = result(copies('delivered', 'dropped'), 'forward', 'return')
+    expect([verdictMark(answered, en).state, verdictText(answered, en)]).toEqual(['up', en.trace.answered])
+  })
 })

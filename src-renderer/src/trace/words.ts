@@ -2,6 +2,8 @@ import type { TraceDrop, TraceHop, TraceResult } from '../../../core/model/trace
 import type { Language, Messages } from '../i18n/i18n.svelte.ts'
 import { parseRef } from '../state/place.ts'
 import type { NetworkView } from '../network/view.ts'
+import type { Mark } from '../ui/StateMark.svelte'
+import { countCopies } from './copies.ts'
 import { detailText } from './detail.ts'
 import { hasPorts, type TraceForm } from './request.ts'
 
@@ -34,9 +36,23 @@ export function dropText(drop: Pick<TraceDrop, 'host' | 'device' | 'reason' | 'o
 }
 
 /** What became of the packet, in a sentence, without the verdict's own word. */
-export function verdictText({ verdict, drop, hops }: Pick<TraceResult, 'verdict' | 'drop' | 'hops'>, m: Messages): string {
+export function verdictText({ verdict, drop, hops, copies }: Pick<TraceResult, 'verdict' | 'drop' | 'hops' | 'copies'>, m: Messages): string {
   if (verdict === 'dropped') return drop ? dropText(drop, m) : ''
-  if (verdict === 'delivered') return hops.some(({ leg }) => leg === 'return') ? m.trace.answered : m.trace.arrived
+  if (verdict === 'delivered' && isAnswered(hops)) return m.trace.answered
+  if (verdict === 'delivered') return copies ? m.trace.copiesArrived(countCopies(copies).delivered, copies.length) : m.trace.arrived
   const last = hops.at(-1)
   return last ? m.trace.unknownAfter(last.host, last.device) : m.trace.unknownAtAll
 }
+
+const marks = { delivered: 'up', dropped: 'error', unknown: 'unknown' } as const
+
+/** What became of the packet, in shape and word. One to many of which a copy was dropped came in part, unless the answer that it is for came back. */
+export function verdictMark(
+  { verdict, hops, copies = [] }: Pick<TraceResult, 'verdict' | 'hops' | 'copies'>,
+  m: Messages,
+): { state: Mark; word: string } {
+  const inPart = verdict === 'delivered' && !isAnswered(hops) && countCopies(copies).dropped > 0
+  return inPart ? { state: 'degraded', word: m.trace.inPart } : { state: marks[verdict], word: m.trace.verdict[verdict] }
+}
+
+const isAnswered = (hops: readonly TraceHop[]): boolean => hops.some(({ leg }) => leg === 'return')
