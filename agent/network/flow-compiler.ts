@@ -1,27 +1,35 @@
 import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
-import { compileHost } from '../../core/net/compile/compile.ts'
+import { compileFloating, compileStanding } from '../../core/net/compile/compile.ts'
 import { islandsOf, joinIslands } from '../../core/net/compile/islands.ts'
-import { indexNetwork, type VipPlace } from '../../core/net/compile/view.ts'
+import { indexNetwork, viewOf, type HostView, type VipPlace } from '../../core/net/compile/view.ts'
 import { inOrder, type Flow } from '../../core/net/openflow/flow.ts'
 import { sameJson } from '../../core/sync/same-json.ts'
 import { flowChanges } from './switch/flow-changes.ts'
 
-/** Where more flows differ, joining all islands anew is not slower than putting each in its place. */
+/** Where more flows differ, joining all parts anew is not slower than putting each in its place. */
 const maxPatched = 500
 
+/** Of one island. */
 interface Compiled {
   island: VirtualNetwork
+  view: HostView
+  standing: readonly Flow[]
   /** Where its VIPs are. */
   places: readonly (VipPlace | null)[]
-  flows: readonly Flow[]
+  floating: readonly Flow[]
 }
 
-/** Compiles the flows of one host again and again, and of a network that has changed only the parts that did. */
+/**
+ * Compiles the flows of one host again and again, and of a network that has changed only the parts that did. Floating addresses are a part of
+ * their own of each island: they move while clients wait.
+ */
 export class FlowCompiler {
   readonly #host: string
   #ends: [string, TunnelEnd][] = []
   #islands: ReadonlyMap<string, Compiled> = new Map()
+  /** What was joined last, and from what. */
   #flows: Flow[] = []
+  #parts: ReadonlyMap<string, readonly Flow[]> = new Map()
 
   constructor(host: string) {
     this.#host = host
@@ -31,34 +39,54 @@ export class FlowCompiler {
   compile(network: VirtualNetwork, hosts: ReadonlyMap<string, TunnelEnd>, owners: ReadonlyMap<string, VipPlace> = new Map()): Flow[] {
     const ends = [...hosts]
     const sameEnds = sameJson(ends, this.#ends)
-    const islands = new Map<string, Compiled>()
-    for (const [name, island] of islandsOf(network)) {
-      const before = this.#islands.get(name)
-      const places = island.vips.map((vip) => owners.get(vip.name) ?? null)
-      const stays = sameEnds && before !== undefined && sameJson(before.island, island) && sameJson(before.places, places)
-      islands.set(name, stays ? before : { island, places, flows: compileHost(indexNetwork({ network: island, hosts, owners }), this.#host) })
-    }
     // Nothing declared: the pipeline alone.
-    if (islands.size === 0) islands.set('', { island: network, places: [], flows: compileHost(indexNetwork({ network, hosts }), this.#host) })
-    this.#flows = joinedAnew(this.#flows, this.#islands, islands)
+    const islands = new Map([...islandsOf(network)].map(([name, island]) => [name, this.#compile(name, island, hosts, owners, sameEnds)]))
+    if (islands.size === 0) islands.set('', this.#compile('', network, hosts, owners, sameEnds))
+    const parts = new Map(
+      [...islands].flatMap(
+        ([name, { standing, floating }]) =>
+          [
+            [name, standing],
+            [`${name} floating`, floating],
+          ] as const,
+      ),
+    )
+    this.#flows = joinedAnew(this.#flows, this.#parts, parts)
+    this.#parts = parts
     this.#islands = islands
     this.#ends = ends
     return this.#flows
   }
+
+  #compile(
+    name: string,
+    island: VirtualNetwork,
+    hosts: ReadonlyMap<string, TunnelEnd>,
+    owners: ReadonlyMap<string, VipPlace>,
+    sameEnds: boolean,
+  ): Compiled {
+    const before = this.#islands.get(name)
+    const places = island.vips.map((vip) => owners.get(vip.name) ?? null)
+    const known = sameEnds && before !== undefined && sameJson(before.island, island) ? before : null
+    if (known && sameJson(known.places, places)) return known
+    const index = known ? known.view.index : indexNetwork({ network: island, hosts })
+    const view = { ...(known?.view ?? viewOf(index, this.#host)), index: { ...index, input: { ...index.input, owners } } }
+    return { island, view, standing: known?.standing ?? compileStanding(view), places, floating: compileFloating(view) }
+  }
 }
 
-/** The flows of all islands, from what they were `before`. */
-function joinedAnew(joined: Flow[], before: ReadonlyMap<string, Compiled>, now: ReadonlyMap<string, Compiled>): Flow[] {
+/** The flows of all parts, from what they were `before`. */
+function joinedAnew(joined: Flow[], before: ReadonlyMap<string, readonly Flow[]>, now: ReadonlyMap<string, readonly Flow[]>): Flow[] {
   const names = [...new Set([...before.keys(), ...now.keys()])].filter((name) => before.get(name) !== now.get(name))
-  const changes = names.map((name) => flowChanges(before.get(name)?.flows ?? [], now.get(name)?.flows ?? []))
-  const lists = [...now.values()].map(({ flows }) => flows)
+  const changes = names.map((name) => flowChanges(before.get(name) ?? [], now.get(name) ?? []))
+  const lists = [...now.values()]
   const removed = changes.flatMap((change) => change.removed)
   const added = changes.flatMap((change) => change.added)
   if (removed.length + added.length === 0) return joined
   if (removed.length + added.length > maxPatched) return joinIslands(lists)
   const patched = [...joined]
   for (const flow of removed) {
-    // Several islands may have had it: then it is gone after the first.
+    // Several parts may have had it: then it is gone after the first.
     if (has(patched, flow) && !lists.some((flows) => has(flows, flow))) patched.splice(placeOf(patched, flow), 1)
   }
   for (const flow of added) patched.splice(placeOf(patched, flow), has(patched, flow) ? 1 : 0, flow)
