@@ -13,9 +13,9 @@ import koffi from 'koffi'
 import { Btf } from '../agent/network/broadcast/bpf/btf.ts'
 import { possibleCpus } from '../agent/network/broadcast/bpf/collection.ts'
 import { parseElf } from '../agent/network/broadcast/bpf/elf.ts'
-import { attachTcx, tcxAttachTypes } from '../agent/network/broadcast/bpf/link.ts'
+import { attach } from '../agent/network/broadcast/bpf/link.ts'
 import { createMap, type BpfMap } from '../agent/network/broadcast/bpf/map.ts'
-import { linkProgram, loadBtf, loadProgram, programNames } from '../agent/network/broadcast/bpf/program.ts'
+import { linkProgram, loadBtf, loadProgram } from '../agent/network/broadcast/bpf/program.ts'
 import { arp, broadcastMac, ethernet, noMac, vxlan } from '../agent/network/broadcast/fixtures/frames.ts'
 import { host, member } from '../agent/network/broadcast/fixtures/node.ts'
 import { startOvs } from '../agent/network/broadcast/fixtures/ovs.ts'
@@ -23,7 +23,7 @@ import type { UnderlayAddress } from '../agent/network/broadcast/members.ts'
 import { Replicator } from '../agent/network/broadcast/replicator.ts'
 import { loadLibc, sockRaw } from '../agent/cluster/libc.ts'
 
-export type Way = 'kernel' | 'tc' | 'packet' | 'ovs'
+export type Way = 'kernel' | 'tc' | 'xdp' | 'packet' | 'ovs'
 
 export interface CopyRound {
   copiesPerSecond: number
@@ -71,6 +71,29 @@ const ways: Record<Way, () => UnderlayAddress | Promise<UnderlayAddress>> = {
     })
     return replicatorAt
   },
+  async xdp() {
+    // Another node at the other end answers the test of the NIC.
+    const other = host(60_000)
+    const pins = ['pins-', 'other-'].map((name) => mkdtempSync(join(tmpdir(), name)))
+    const open = (nic: string, end: UnderlayAddress, at: UnderlayAddress, index: number): Replicator => {
+      const replicator = new Replicator({ nic, mtuBytes: 1600, hostIp: end.ip, pinDirectory: pins[index]!, objectPath })
+      replicator.setAddresses([at], [])
+      return replicator
+    }
+    const replicator = open('node', kernelAt, replicatorAt, 0)
+    const reflector = open('wire', source, other, 1)
+    replicator.setMembers(new Map([[vni, memberList]]))
+    const tested = reflector.accelerate(source, [replicatorAt])
+    await replicator.accelerate(kernelAt, [other])
+    await tested
+    reflector.close({ keep: false })
+    process.on('exit', () => {
+      replicator.close({ keep: false })
+      for (const directory of pins) rmdirSync(directory)
+    })
+    if (replicator.way !== 'xdp') throw new Error(`The NIC did not stand its test: ${replicator.notFasterBecause}`)
+    return replicatorAt
+  },
   async packet() {
     const program = join(import.meta.dirname, '../agent/network/broadcast/fixtures/packet-process.ts')
     const known = JSON.stringify([[replicatorAt], [[vni, memberList]]])
@@ -105,10 +128,11 @@ function startSink(): BpfMap {
   const object = parseElf(readFileSync(sinkPath))
   const btf = new Btf(object)
   const map = createMap(btf.maps()[0]!, possibleCpus())
-  const section = 'tcx/ingress'
+  // As early as this way's copies can be counted: those of XDP never become the kernel's buffers, all others are.
+  const early = way === 'xdp'
+  const section = early ? 'xdp' : 'tcx/ingress'
   const program = linkProgram(object, btf, section, new Map([[map.definition.name, map.descriptor]]))
-  const options = { ...programNames(object, section), program, btf: loadBtf(btf), attachType: tcxAttachTypes.ingress }
-  attachTcx(loadProgram(options), loadLibc().if_nametoindex('wire'), 'ingress')
+  attach(loadProgram({ object, section, program, btf: loadBtf(btf) }), loadLibc().if_nametoindex('wire'), early ? 'xdp' : 'ingress')
   return map
 }
 
@@ -139,7 +163,9 @@ const inner = ethernet(
   0x0806,
   Buffer.concat([arp(1, source, { ip: '192.168.0.77', mac: noMac }), Buffer.alloc(22)]),
 )
-const window = Math.max(1, Math.floor(512 / memberCount))
+/** As many copies as the queue of a veth takes from XDP. */
+const copiesAtOnce = 256
+const window = Math.max(1, Math.floor(copiesAtOnce / memberCount))
 const send = makeSender(vxlan(vni, inner, { from: source, to }), window)
 const pause = new Int32Array(new SharedArrayBuffer(4))
 

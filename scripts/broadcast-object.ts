@@ -8,8 +8,8 @@ import { clang, ensurePrograms, hasProgram } from './machine.ts'
 
 const root = join(import.meta.dirname, '..')
 const directory = 'agent/network/broadcast/program'
-/** `-mcpu=v3`: compare-and-swap and jumps on 32 bits, Linux 5.12. Without paths of this machine in it. */
-const flags = ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', '-Wall', '-Werror', '-fdebug-compilation-dir', '.']
+/** `-mcpu=v3`: compare-and-swap and jumps on 32 bits, Linux 5.12. Each function for itself, for no program has use for all. Without paths of this machine. */
+const flags = ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', '-ffunction-sections', '-Wall', '-Werror', '-fdebug-compilation-dir', '.']
 
 /** Path of the object of the replicator's program: see `compileBpf`. */
 export function buildBroadcastObject(say: (line: string) => void): string {

@@ -83,6 +83,9 @@ export class BroadcastDriver {
       this.#setMembers(isNode ? membersOf(wanted) : new Map())
       this.#replicates = isNode
       this.#problem = null
+      const end = wanted.ends.get(this.#host)
+      const others = watched.filter((node) => node !== own).map(({ replicator }) => replicator)
+      if (end && this.#path instanceof Replicator) void this.#path.accelerate(end, isNode ? others : [])
     } catch (thrown) {
       const { message } = asHoldfastError(thrown)
       if (message !== this.#problem) this.#logger.error('the broadcast path is not as it should be', { cause: thrown })
@@ -111,7 +114,7 @@ export class BroadcastDriver {
   /** A host that is no node only looks, for which it needs the program in the kernel. */
   #open({ nic, mtuBytes, ends }: BroadcastWanted, isNode: boolean): void {
     const options = { nic, mtuBytes, hostIp: ends.get(this.#host)?.ip ?? null }
-    const stays = this.#path !== null && this.#path.attached && sameJson(options, this.#options) && (isNode || this.#path.way === 'tc')
+    const stays = this.#path !== null && this.#path.attached && sameJson(options, this.#options) && (isNode || this.#path.way !== 'packet')
     if (stays) return
     this.#path?.close({ keep: true })
     this.#forget()

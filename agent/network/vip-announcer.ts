@@ -48,7 +48,7 @@ export class VipAnnouncer {
       this.#announced.delete(name)
       if (!port) continue
       this.#announced.set(name, stored!.revision)
-      const end = { mac: port.mac, ip }
+      const end = { mac: owner!.mac, ip }
       this.#announce(name, port.number, toHex(ip.includes(':') ? unsolicitedAdvertisement(end) : arpRequest(end, ip)), announcements)
     }
   }

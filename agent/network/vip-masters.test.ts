@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { emptyVirtualNetwork } from '../../core/model/network.ts'
+import { emptyVirtualNetwork, type TunnelEnd } from '../../core/model/network.ts'
 import type { Masters } from '../../core/net/broadcast/masters.ts'
 import { parseDeclaration } from '../../core/net/declaration/parse.ts'
 import { planNetwork } from '../../core/net/declaration/plan.ts'
@@ -20,6 +20,11 @@ vips: [{name: web-vip, network: web, ip: 10.20.1.100, ports: [web-1, web-2]}]
 `),
   { hosts: ['h1', 'h2'], prune: false },
 ).next
+
+const ends = new Map<string, TunnelEnd>([
+  ['h1', { ip: '10.9.0.1', mac: '0a:58:0a:09:00:01' }],
+  ['h2', { ip: '10.9.0.2', mac: '0a:58:0a:09:00:02' }],
+])
 
 /** One node, its store, and guests that advertise themselves each second as long as they are in `live`. */
 function node(owner: string) {
@@ -54,7 +59,7 @@ function node(owner: string) {
     logger: { warn: () => state.warnings++ } as unknown as Logger,
     store: store as unknown as Store,
     host: 'h1',
-    desired: { network, vips: new Map<string, StoredVip>([['web-vip', { record, revision: 1 }]]), masters },
+    desired: { network, ends, vips: new Map<string, StoredVip>([['web-vip', { record, revision: 1 }]]), masters },
     adverts: () => [...state.adverts.values()],
     onOnlyMaster: (vip, { port }) => only.push(`${vip} ${port}`),
   })
@@ -70,7 +75,16 @@ function node(owner: string) {
     }
   }
   const told = () => (masters.get('h1')?.['web-vip'] ?? []).map(({ port }) => port)
-  return { state, masters, only, writes, pass, told }
+  /** Two senders under one MAC, of which the map has the last alone. */
+  const passVirtual = async (seconds: number, ...hosts: string[]) => {
+    for (let second = 0; second < seconds; second++) {
+      state.nowMs += 1000
+      const host = hosts[second % hosts.length]!
+      state.adverts.set(0, { vni: 500, router: 51, mac: '00:00:5e:00:01:33', atMs: state.nowMs - 300, host } as Advert)
+      await vipMasters.look()
+    }
+  }
+  return { state, masters, only, passVirtual, writes, pass, told }
 }
 
 describe('what a node hears of virtual routers’ masters', () => {
@@ -101,6 +115,15 @@ describe('what a node hears of virtual routers’ masters', () => {
     await pass(2)
     expect(only).toEqual([])
     await pass(4)
+    expect(only).toContain('web-vip web-2')
+  })
+
+  it('tells senders under the MAC of a virtual router apart, and which of them goes on', async () => {
+    const { only, told, passVirtual } = node('web-1')
+    await passVirtual(10, '10.9.0.1', '10.9.0.2')
+    expect([told(), only]).toEqual([['web-1', 'web-2'], []])
+    await passVirtual(12, '10.9.0.2')
+    expect(told()).toEqual(['web-2'])
     expect(only).toContain('web-vip web-2')
   })
 

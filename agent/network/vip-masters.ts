@@ -1,6 +1,7 @@
 import type { Env } from '../../core/env.ts'
+import { virtualRouterMac } from '../../core/net/broadcast/announcements.ts'
 import { mastersOf, onlyMaster, type HeardSender, type Master, type Masters } from '../../core/net/broadcast/masters.ts'
-import type { VirtualNetwork } from '../../core/model/network.ts'
+import type { TunnelEnd, VirtualNetwork } from '../../core/model/network.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Store } from '../store/store.ts'
 import type { Advert } from './broadcast/sightings.ts'
@@ -26,17 +27,17 @@ export interface VipMastersOptions {
   host: string
   desired: {
     readonly network: VirtualNetwork
+    readonly ends: ReadonlyMap<string, TunnelEnd>
     readonly vips: ReadonlyMap<string, StoredVip>
     readonly masters: ReadonlyMap<string, Masters>
   }
   /** Advertisements of virtual routers, the last of each sender. */
-  adverts(): readonly Advert[]
+  adverts(): readonly (Advert & { host?: string | null })[]
   /** A port is the only master that any node hears of, though a VIP is known to be elsewhere. */
   onOnlyMaster(vip: string, master: Master): void
 }
 
-interface Heard {
-  mac: string
+interface Heard extends Omit<HeardSender, 'sinceMs'> {
   /** When it was heard last. */
   atMs: number
   /** Since when it is heard without a break; null: it is silent. */
@@ -69,7 +70,7 @@ export class VipMasters {
     for (const vip of Object.keys(masters)) {
       const owner = desired.vips.get(vip)?.record.owner
       const master = onlyMaster([masters, ...others], vip)
-      if (master && master.port !== owner?.port && this.#isHeardLongAfter(master.mac, owner?.sinceMs ?? -Infinity)) onOnlyMaster(vip, master)
+      if (master && master.port !== owner?.port && this.#isHeardLongAfter(master, owner?.sinceMs ?? -Infinity)) onOnlyMaster(vip, master)
     }
     if (this.#telling) return
     this.#telling = true
@@ -77,21 +78,29 @@ export class VipMasters {
   }
 
   #alive(): HeardSender[] {
-    const nowMs = this.#options.env.wallMs()
-    const before = new Map(this.#heard)
-    this.#heard.clear()
-    return this.#options.adverts().flatMap(({ vni, router, mac, atMs }) => {
-      const key = `${vni} ${router} ${mac}`
-      const heard = heardAgain(before.get(key), mac, atMs)
-      const isSilent = nowMs - atMs > silentMs(heard)
-      this.#heard.set(key, isSilent ? { mac, atMs, sinceMs: null, gapMs: null } : heard)
-      return isSilent || heard.gapMs === null || heard.sinceMs === null ? [] : [{ vni, router, mac, sinceMs: heard.sinceMs }]
-    })
+    const { env, desired, adverts } = this.#options
+    const hostAt = new Map([...desired.ends].map(([host, { ip }]) => [ip, host]))
+    for (const { vni, router, mac, atMs, host: ip = null } of adverts()) {
+      const host = hostAt.get(ip ?? '') ?? null
+      // Of several under one and the same MAC, each is another sender.
+      const key = `${vni} ${router} ${mac} ${virtualRouterMac.test(mac) ? host : ''}`
+      this.#heard.set(key, heardAgain(this.#heard.get(key), { vni, router, mac, host, atMs }))
+    }
+    const nowMs = env.wallMs()
+    const alive: HeardSender[] = []
+    for (const [key, heard] of this.#heard) {
+      const { sinceMs, gapMs, ...sender } = heard
+      if (nowMs - heard.atMs > silentAfterGaps * longestGapMs) this.#heard.delete(key)
+      else if (nowMs - heard.atMs > silentMs(heard)) this.#heard.set(key, { ...heard, sinceMs: null, gapMs: null })
+      else if (gapMs !== null && sinceMs !== null) alive.push({ ...sender, sinceMs })
+    }
+    return alive
   }
 
   /** Whether a master goes on when whoever took the address over from it at `atMs` would be heard by now. */
-  #isHeardLongAfter(mac: string, atMs: number): boolean {
-    return [...this.#heard.values()].some((heard) => heard.mac === mac && heard.atMs - atMs > Math.max(settledMs, silentMs(heard)))
+  #isHeardLongAfter({ mac, host }: Master, atMs: number): boolean {
+    const senders = [...this.#heard.values()].filter((heard) => heard.mac === mac && (heard.host === host || !virtualRouterMac.test(mac)))
+    return senders.some((heard) => heard.atMs - atMs > Math.max(settledMs, silentMs(heard)))
   }
 
   async #tell(masters: Masters): Promise<void> {
@@ -122,10 +131,10 @@ export class VipMasters {
 }
 
 /** One that was silent, or is heard for the first time, is heard since now. */
-function heardAgain(before: Heard | undefined, mac: string, atMs: number): Heard {
-  if (!before || (before.sinceMs === null && atMs - before.atMs > sameMomentMs)) return { mac, atMs, sinceMs: atMs, gapMs: null }
-  if (atMs - before.atMs <= sameMomentMs) return before
-  return { mac, atMs, sinceMs: before.sinceMs, gapMs: Math.min(atMs - before.atMs, longestGapMs) }
+function heardAgain(before: Heard | undefined, now: Omit<Heard, 'sinceMs' | 'gapMs'>): Heard {
+  if (!before || (before.sinceMs === null && now.atMs - before.atMs > sameMomentMs)) return { ...now, sinceMs: now.atMs, gapMs: null }
+  if (now.atMs - before.atMs <= sameMomentMs) return before
+  return { ...now, sinceMs: before.sinceMs, gapMs: Math.min(now.atMs - before.atMs, longestGapMs) }
 }
 
 function silentMs({ gapMs }: Heard): number {

@@ -142,9 +142,50 @@ describe('the replicator', () => {
 
   test('every random frame is accounted for, as the same judgement in TypeScript has it', () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const found = run('fuzz', String(seed)) as { sent: number; expectedOnTheWire: number; totals: { replicated: number } }
+    const found = run('fuzz', 'tc', String(seed)) as { sent: number; expectedOnTheWire: number; totals: { replicated: number } }
     expect(found, `seed ${seed}`).toMatchObject({ differing: [], sum: found.sent, onTheWire: found.expectedOnTheWire })
     expect(found.totals.replicated).toBeGreaterThan(100)
+  })
+})
+
+describe('the fast path at XDP', () => {
+  test('a NIC that takes no copies or loses some is not used for it; one that takes all loses and doubles none, of whatever is copied at once', () => {
+    const found = run('fast') as { handed: number[]; sent: number }
+    expect(found).toMatchObject({
+      refused: {
+        alone: 'there is no other node to test the NIC with',
+        silent: ['tc', 'no other node answered the test of the NIC'],
+        losing: ['tc', 'the NIC lost or doubled copies in its test'],
+        stays: 'tc',
+      },
+      ...{ way: 'xdp', lost: 0, doubled: 0, faults: [], uncounted: 0 },
+      // What the NIC did not take is counted as such; and with its pins the program goes.
+      ...{ overrun: { counted: true }, attached: [true, false] },
+    })
+    expect(found.handed.reduce((sum, frames) => sum + frames, 0)).toBeGreaterThan(found.sent / 2)
+  })
+
+  test('what it does not do itself TC does as ever', () => {
+    const { found } = run('copies', 'xdp') as { found: Record<string, { wrong: string[] }> }
+    expect(Object.values(found).flatMap(({ wrong }) => wrong)).toEqual([])
+    expect(run('refusals', 'xdp')).toMatchObject({ wrong: [], cases: 22, escaped: 0, storm: { copies: 50, limited: 15, other: 0 } })
+  })
+
+  test('it lives on without its agent; versions and members change under load, and no copy is lost or doubled', () => {
+    expect(run('life', 'xdp')).toMatchObject({
+      copiesWithoutAgent: 6,
+      swaps: { lost: 0, doubled: 0 },
+      changes: { lost: 0, doubled: 0 },
+      attached: [true, false, false, true, true],
+      afterEnd: 0,
+      ways: ['xdp', 'tc'],
+    })
+  })
+
+  test('it accounts for every random frame as TC does', () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const found = run('fuzz', 'xdp', String(seed)) as { sent: number; expectedOnTheWire: number }
+    expect(found, `seed ${seed}`).toMatchObject({ differing: [], sum: found.sent, onTheWire: found.expectedOnTheWire })
   })
 })
 

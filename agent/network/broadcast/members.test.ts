@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { possibleCpus } from './bpf/collection.ts'
 import { bpfError, errnos } from './bpf/syscall.ts'
-import { decodeMembers, encodeMembers, maxMembers, type Member } from './members.ts'
+import { decodeMembers, encodeMembers, fastCopies, listKey, maxMembers, setListKey, type Member } from './members.ts'
 import { checkRate } from './path.ts'
 import { decodeSighting, sightingEventBytes } from './sightings.ts'
 
@@ -30,6 +30,20 @@ describe('lists of members', () => {
   test('name the host itself', () => {
     const members: Member[] = ['10.9.0.1', '10.9.0.2'].map((ip) => ({ ip, mac: '02:00:00:00:00:01', tunnel: 'vxlan' }))
     expect(encodeMembers(7, members, '10.9.0.2').map((element) => element.readUInt16LE(10))).toEqual([0, 0, 1])
+  })
+
+  test('are for the fast path only where all take one kind of tunnel, and none is the host itself', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(memberArbitrary, { selector: ({ ip }) => ip, maxLength: 50 }), fc.boolean(), (members, withSelf) => {
+        const elements = encodeMembers(7, members, withSelf ? (members[0]?.ip ?? null) : null)
+        const oneKind = new Set(members.map(({ tunnel }) => tunnel)).size < 2
+        expect(fastCopies(elements)).toBe(oneKind && !withSelf ? members.length : 0)
+        expect(listKey(elements[0]!)).toBe(0)
+        setListKey(elements[0]!, 0x0200_0000)
+        expect(listKey(elements[0]!)).toBe(0x0200_0000)
+        expect(decodeMembers(elements)).toHaveLength(members.length)
+      }),
+    )
   })
 
   test('are refused where a host is named twice, is at no IPv4 address, or where there are too many', () => {

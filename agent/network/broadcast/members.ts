@@ -56,12 +56,27 @@ export function encodeMembers(vni: number, members: readonly Member[], hostIp: s
   const head = Buffer.alloc(elementBytes)
   head.writeUInt32LE(vxlan.length, 0)
   head.writeUInt32LE(gre.length, 4)
-  const elements = [...vxlan, ...gre].map(({ ip, mac }) => {
-    const self = Buffer.alloc(2)
-    self.writeUInt16LE(Number(ip === hostIp))
-    return Buffer.concat([ip4Bytes(ip), macBytes(mac), self])
-  })
-  return [head, ...elements]
+  return [head, ...[...vxlan, ...gre].map((member) => encodeMember(member, member.ip === hostIp))]
+}
+
+/** A `struct member`. */
+export function encodeMember({ ip, mac }: UnderlayAddress, isSelf = false): Buffer {
+  return Buffer.concat([ip4Bytes(ip), macBytes(mac), Buffer.from([Number(isSelf), 0])])
+}
+
+/** How many copies the fast path may have to make of a frame, from nobody or from one of the list: 0 where some of them are not for it. */
+export function fastCopies([head, ...elements]: readonly Buffer[]): number {
+  const [vxlan, gre] = [head!.readUInt32LE(0), head!.readUInt32LE(4)]
+  return (vxlan === 0 || gre === 0) && elements.every((element) => element.readUInt16LE(10) === 0) ? vxlan + gre : 0
+}
+
+/** The key of a list in `lists`, in its head; 0: it is not for the fast path. */
+export function listKey(head: Buffer): number {
+  return head.readUInt32LE(8)
+}
+
+export function setListKey(head: Buffer, key: number): void {
+  head.writeUInt32LE(key, 8)
 }
 
 /** What `encodeMembers` made. */

@@ -20,11 +20,11 @@ export function checkRate({ framesPerSecond, burstFrames }: Rate): void {
 }
 
 /**
- * What replicates broadcast at one host's NIC. `tc`: a program in the kernel, which runs with or without a process that has it open. `packet`:
- * this process, which is slower, ends with it, forgets all, and reaches no member on the host itself.
+ * What replicates broadcast at one host's NIC. `tc`: a program in the kernel, which runs with or without a process that has it open. `xdp`: the
+ * same with copies made by the NIC's driver where that is proven to lose none. `packet`: this process, which is slower, ends with it, forgets all, and reaches no member on the host itself.
  */
 export interface BroadcastPath {
-  readonly way: 'tc' | 'packet'
+  readonly way: 'xdp' | 'tc' | 'packet'
 
   /** Whether it is still at the NIC: not if that was made anew. Then it is to be closed and opened again. */
   readonly attached: boolean

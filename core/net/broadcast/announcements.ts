@@ -20,7 +20,8 @@ export interface Recognized {
   vip: Vip | null
 }
 
-const virtualRouterMac = /^00:00:5e:00:0[12]:/
+/** RFC 5798 §7.3. */
+export const virtualRouterMac = /^00:00:5e:00:0[12]:/
 
 /** Puts names to what was seen; null for a VNI that nobody has. */
 export function recognize(virtual: VirtualNetwork, ends: ReadonlyMap<string, TunnelEnd>, { vni, mac, atMs, ...seen }: Seen): Recognized | null {

@@ -24,7 +24,7 @@ vips:
 ).next
 
 const sender = (number: number, change: Partial<HeardSender> = {}): HeardSender => ({
-  ...{ vni: 500, router: 51, mac: `02:00:00:00:00:1${number}`, sinceMs: 1000 },
+  ...{ vni: 500, router: 51, mac: `02:00:00:00:00:1${number}`, host: null, sinceMs: 1000 },
   ...change,
 })
 const heard = (...senders: HeardSender[]): Masters => mastersOf(network, senders)
@@ -38,6 +38,14 @@ describe('masters of virtual routers', () => {
         { network: 'web', ip: '10.20.1.100', mac: '02:00:00:00:00:12', port: 'web-2', host: 'h2', atMs: 1000, router: 51 },
       ],
     })
+  })
+
+  it('under the MAC of a virtual router are told apart by their hosts', () => {
+    const virtual = (host: string | null) => sender(1, { mac: '00:00:5e:00:01:33', host })
+    expect(heard(virtual('h2'), virtual('h1'), virtual('h9'), virtual(null))['web-vip']?.map(({ port, mac }) => `${port} ${mac}`)).toEqual([
+      'web-1 00:00:5e:00:01:33',
+      'web-2 00:00:5e:00:01:33',
+    ])
   })
 
   it('are claimants where two are of one router, whichever nodes hear them', () => {

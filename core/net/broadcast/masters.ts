@@ -1,5 +1,6 @@
 import type { Announcement } from '../../model/broadcast.ts'
-import type { VirtualNetwork } from '../../model/network.ts'
+import type { Port, VirtualNetwork } from '../../model/network.ts'
+import { virtualRouterMac } from './announcements.ts'
 
 /** A port that advertises itself as the master of a virtual router (RFC 5798) on ports that may have a VIP. `atMs`: since when it is heard. */
 export interface Master extends Announcement {
@@ -16,6 +17,8 @@ export interface HeardSender {
   vni: number
   router: number
   mac: string
+  /** Where it is, if that is known: under the MAC of a virtual router it is found by this. */
+  host: string | null
   sinceMs: number
 }
 
@@ -28,12 +31,18 @@ export function mastersOf({ networks, ports, vips }: VirtualNetwork, senders: re
   if (senders.length === 0) return masters
   const macs = new Set(senders.map(({ mac }) => mac))
   const portAt = new Map(ports.filter(({ mac }) => macs.has(mac)).map((port) => [`${port.network} ${port.mac}`, port]))
+  const portNamed = new Map(ports.map((port) => [port.name, port]))
   const networkNamed = new Map(networks.map((network) => [network.name, network]))
   for (const { name, network, ip, ports: allowed, healthCheck } of vips) {
     const { vni, broadcast } = networkNamed.get(network)!
     if (healthCheck || broadcast !== 'cluster+garp') continue
+    const portOf = ({ mac, host }: HeardSender): Port | undefined => {
+      if (!virtualRouterMac.test(mac)) return portAt.get(`${network} ${mac}`)
+      const possible = allowed.flatMap((one) => portNamed.get(one) ?? []).filter((port) => port.host === host)
+      return possible.length === 1 ? possible[0] : undefined
+    }
     const found = senders.flatMap((sender): Master[] => {
-      const port = sender.vni === vni ? portAt.get(`${network} ${sender.mac}`) : undefined
+      const port = sender.vni === vni ? portOf(sender) : undefined
       if (!port || !allowed.includes(port.name)) return []
       return [{ network, ip, mac: sender.mac, port: port.name, host: port.host, atMs: Math.trunc(sender.sinceMs), router: sender.router }]
     })

@@ -2,16 +2,15 @@ import { closeSync, readFileSync } from 'node:fs'
 import { HoldfastError } from '../../../../core/errors.ts'
 import { Btf, type MapDefinition } from './btf.ts'
 import { parseElf } from './elf.ts'
-import { tcxAttachTypes, type TcxSide } from './link.ts'
 import { BpfMap, createMap, mapInfo } from './map.ts'
 import type { Pins } from './pins.ts'
-import { linkProgram, loadBtf, loadProgram, programNames } from './program.ts'
+import { linkProgram, loadBtf, loadProgram } from './program.ts'
 
-/** An object in the kernel: its maps, pinned by their names, and its programs for tcx, by side. */
+/** An object in the kernel: its maps, pinned by their names, and those of its programs that are wanted. */
 export interface Collection extends Disposable {
   maps: ReadonlyMap<string, BpfMap>
-  /** Descriptors of what lies in the sections `tcx/ingress` and `tcx/egress`. */
-  programs: Record<TcxSide, number>
+  /** Loads the program in a section; answers its descriptor, which is closed with the collection. Throws as `loadProgram`. */
+  load(section: string): number
 }
 
 /**
@@ -33,14 +32,12 @@ export function loadCollection(file: Buffer, pins: Pins): Collection {
     const types = loadBtf(btf)
     descriptors.push(types)
     const maps = new Map([...opened].map(([name, { descriptor }]) => [name, descriptor]))
-    const load = (side: TcxSide): number => {
-      const section = `tcx/${side}`
-      const program = linkProgram(object, btf, section, maps)
-      const descriptor = loadProgram({ ...programNames(object, section), program, btf: types, attachType: tcxAttachTypes[side] })
+    const load = (section: string): number => {
+      const descriptor = loadProgram({ object, section, program: linkProgram(object, btf, section, maps), btf: types })
       descriptors.push(descriptor)
       return descriptor
     }
-    return { maps: opened, programs: { ingress: load('ingress'), egress: load('egress') }, [Symbol.dispose]: dispose }
+    return { maps: opened, load, [Symbol.dispose]: dispose }
   } catch (error) {
     dispose()
     throw error

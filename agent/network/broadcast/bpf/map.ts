@@ -50,6 +50,12 @@ export class BpfMap implements Disposable {
     return result >= 0
   }
 
+  /** Many at once, which must be there. Of a map of maps it waits once. */
+  deleteBatch(keys: readonly Uint8Array[]): void {
+    if (keys.length === 0) return
+    mustBpf('mapDeleteBatch', { map: this.descriptor, keys: Buffer.concat(keys), count: keys.length }, `write map ${this.definition.name}`)
+  }
+
   /** All keys. Those that come or go meanwhile may be missing. */
   keys(): Buffer[] {
     const keys: Buffer[] = []

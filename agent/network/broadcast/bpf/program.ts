@@ -1,5 +1,6 @@
 import { type Btf, type FunctionInfo } from './btf.ts'
-import { notAnObject, type ElfObject, type ElfSection } from './elf.ts'
+import { notAnObject, type ElfObject, type ElfSection, type ElfSymbol } from './elf.ts'
+import { attachTypes } from './link.ts'
 import { bpf, bpfError, cString, errnos } from './syscall.ts'
 
 /** Instructions that refer to nothing outside of them but maps by descriptor, and what the kernel is to know of their functions. */
@@ -13,33 +14,46 @@ const instructionBytes = 8
 const opcodes = { loadImmediate64: 0x18, call: 0x85 } as const
 /** What the source register of these instructions says of the immediate, linux/bpf.h. */
 const pseudo = { mapDescriptor: 1, call: 1, function: 4 } as const
+/** Of functions that are called or called back: one each, for clang's `-ffunction-sections`. */
 const shared = '.text'
 
 /**
- * The program in a section, with the functions that it shares with others behind it, and descriptors of maps in place of their names. Throws
- * `bad-input` for what this does not know.
+ * The program in a section, with the functions that it uses behind it, and descriptors of maps in place of their names. Throws `bad-input` for
+ * what this does not know.
  */
 export function linkProgram(object: ElfObject, btf: Btf, section: string, maps: ReadonlyMap<string, number>): LinkedProgram {
-  const main = sectionOf(object, section)
-  const textIndex = object.sections.findIndex(({ name }) => name === shared)
-  const uses = main.relocations.some(({ symbol }) => symbol.section === textIndex)
-  const text = uses ? object.sections[textIndex] : undefined
-  const instructions = Buffer.concat([main.bytes, text?.bytes ?? Buffer.alloc(0)])
-  const textAt = main.bytes.length
-  const relocate = ({ relocations }: ElfSection, base: number): void => {
-    for (const { offset, symbol } of relocations) {
-      const at = base + offset
+  // The verifier refuses functions that nothing leads to.
+  const parts = [sectionOf(object, section)]
+  const used = (symbol: ElfSymbol): ElfSection | undefined => {
+    const found = object.sections[symbol.section]
+    return found?.name.startsWith(shared) ? found : undefined
+  }
+  for (const { relocations } of parts) {
+    for (const { symbol } of relocations) {
+      const part = used(symbol)
+      if (part && !parts.includes(part)) parts.push(part)
+    }
+  }
+  const instructions = Buffer.concat(parts.map(({ bytes }) => bytes))
+  const bases = new Map<ElfSection, number>()
+  let end = 0
+  for (const part of parts) {
+    bases.set(part, end)
+    end += part.bytes.length
+  }
+  for (const part of parts) {
+    for (const { offset, symbol } of part.relocations) {
+      const at = bases.get(part)! + offset
       const map = maps.get(symbol.name)
-      if (symbol.section === textIndex) point(instructions, at, textAt + symbol.offset, symbol.kind === 'section')
+      const target = used(symbol)
+      if (target) point(instructions, at, bases.get(target)! + symbol.offset, symbol.kind === 'section')
       else if (map !== undefined && instructions[at] === opcodes.loadImmediate64) setImmediate(instructions, at, pseudo.mapDescriptor, map)
       else throw notAnObject(`it refers to ${symbol.name || object.sections[symbol.section]?.name || 'something'}, which is no map`)
     }
   }
-  relocate(main, 0)
-  if (text) relocate(text, textAt)
-  const functions = btf.functions()
-  const moved = (text && functions.get(shared)?.map(({ offset, typeId }) => ({ offset: offset + textAt, typeId }))) ?? []
-  return { instructions, functions: [...(functions.get(section) ?? []), ...moved] }
+  const told = btf.functions()
+  const functions = parts.flatMap((part) => told.get(part.name)?.map(({ offset, typeId }) => ({ offset: offset + bases.get(part)!, typeId })) ?? [])
+  return { instructions, functions }
 }
 
 /** Has an instruction call a function, or load where it is. By its section alone, the instruction itself says where in it. */
@@ -63,8 +77,15 @@ function setImmediate(instructions: Buffer, at: number, source: number, immediat
 const logBytes = 1 << 20
 const logTailBytes = 2_000
 const loadAttempts = 10
-/** linux/bpf.h: a program for tc. */
-const schedClassifier = 3
+/** linux/bpf.h: what a program in a section is, and where it may be attached. */
+const kinds: Partial<Record<string, { type: number; attachType: number }>> = {
+  'tcx/ingress': { type: 3, attachType: attachTypes.ingress },
+  'tcx/egress': { type: 3, attachType: attachTypes.egress },
+  'xdp': { type: 6, attachType: attachTypes.xdp },
+  'xdp/probe': { type: 6, attachType: attachTypes.xdp },
+  'raw_tp/xdp_devmap_xmit': { type: 17, attachType: 0 },
+  'xdp/devmap': { type: 6, attachType: 33 },
+}
 
 /** Gives the types of an object to the kernel, which wants them of programs that are called back. Answers a descriptor. */
 export function loadBtf(btf: Btf): number {
@@ -76,21 +97,24 @@ export function loadBtf(btf: Btf): number {
   throw bpfError(-descriptor, 'take the types of the program', { ...(reason && { reason }), log: tailOf(log) })
 }
 
-/** Loads a program for tcx; answers its descriptor. Throws what the verifier said at the end of its log. */
-export function loadProgram(options: { name: string; license: string; program: LinkedProgram; btf: number; attachType: number }): number {
-  const { name, license, program, btf, attachType } = options
+/** Loads the program in a section, by which the kernel is told what it is for; answers its descriptor. Throws what the verifier said at the end of its log. */
+export function loadProgram(options: { object: ElfObject; section: string; program: LinkedProgram; btf: number }): number {
+  const { object, section, program, btf } = options
+  const { name, license } = programNames(object, section)
+  const kind = kinds[section]
+  if (!kind) throw notAnObject(`a program for ${section} is not known`)
   const functionInfo = Buffer.alloc(program.functions.length * 8)
   program.functions.forEach(({ offset, typeId }, index) => {
     functionInfo.writeUInt32LE(offset / instructionBytes, index * 8)
     functionInfo.writeUInt32LE(typeId, index * 8 + 4)
   })
   const fields = {
-    type: schedClassifier,
+    type: kind.type,
     instructionCount: program.instructions.length / instructionBytes,
     instructions: program.instructions,
     license: cString(license),
     name: name.slice(0, 15),
-    expectedAttachType: attachType,
+    expectedAttachType: kind.attachType,
     btf,
     functionInfoBytes: 8,
     functionInfo,
@@ -116,7 +140,7 @@ function patiently(fields: Parameters<typeof bpf>[1]): number {
 }
 
 /** Name of the function that a section begins with, and the license that the object declares. */
-export function programNames(object: ElfObject, section: string): { name: string; license: string } {
+function programNames(object: ElfObject, section: string): { name: string; license: string } {
   const index = object.sections.indexOf(sectionOf(object, section))
   const name = object.symbols.find((symbol) => symbol.section === index && symbol.kind === 'function')?.name
   if (name === undefined) throw notAnObject(`its section ${section} has no function`)

@@ -4,7 +4,18 @@ import { HoldfastError } from '../../../../core/errors.ts'
 /** Why the kernel grants no eBPF, for `data.reason` of an error. */
 export type BpfRefusal = 'no-rights' | 'no-bpf' | 'no-btf' | 'no-tcx' | 'verifier-refused'
 
-export const errnos = { EPERM: 1, ENOENT: 2, E2BIG: 7, EAGAIN: 11, EEXIST: 17, EINVAL: 22, ENOSYS: 38, EOPNOTSUPP: 95 } as const
+export const errnos = {
+  EPERM: 1,
+  ENOENT: 2,
+  E2BIG: 7,
+  EAGAIN: 11,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ERANGE: 34,
+  ENOSYS: 38,
+  EOPNOTSUPP: 95,
+} as const
 
 const name = koffi.array('char', 16)
 /** What bpf(2) can do, by the part of `union bpf_attr` (linux/bpf.h) that each command takes. Pointers are given as buffers. */
@@ -33,6 +44,16 @@ const commands = {
     elementFlags: 'uint64',
     flags: 'uint64',
   }),
+  mapDeleteBatch: command(27, {
+    inBatch: 'uint64',
+    outBatch: 'uint64',
+    keys: 'const void *',
+    values: 'const void *',
+    count: 'uint32',
+    map: 'uint32',
+    elementFlags: 'uint64',
+    flags: 'uint64',
+  }),
   mapById: command(14, { id: 'uint32', next: 'uint32', flags: 'uint32' }),
   programLoad: command(5, {
     type: 'uint32',
@@ -52,9 +73,27 @@ const commands = {
     functionInfo: 'const void *',
     functionInfoCount: 'uint32',
   }),
+  testRun: command(10, {
+    program: 'uint32',
+    answer: 'uint32',
+    dataBytes: 'uint32',
+    dataOutBytes: 'uint32',
+    data: 'const void *',
+    dataOut: 'void *',
+    repeat: 'uint32',
+    durationNs: 'uint32',
+    contextBytes: 'uint32',
+    contextOutBytes: 'uint32',
+    context: 'const void *',
+    contextOut: 'void *',
+    flags: 'uint32',
+    cpu: 'uint32',
+    batch: 'uint32',
+  }),
   pin: command(6, { path: 'const void *', object: 'uint32', flags: 'uint32' }),
   get: command(7, { path: 'const void *', object: 'uint32', flags: 'uint32' }),
   info: command(15, { object: 'uint32', bytes: 'uint32', info: 'void *' }),
+  rawTracepointOpen: command(17, { name: 'const void *', program: 'uint32' }),
   btfLoad: command(18, { btf: 'const void *', log: 'void *', bytes: 'uint32', logBytes: 'uint32', logLevel: 'uint32' }),
   linkCreate: command(28, {
     program: 'uint32',

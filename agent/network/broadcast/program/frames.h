@@ -118,4 +118,18 @@ INLINE u16 fold(u32 sum) {
   return (sum & 0xffff) + (sum >> 16);
 }
 
+/* Without options, whole, and with the checksum that it must have. */
+INLINE int is_plain(const struct outer *outer) {
+  return outer->version_ihl == 0x45 && !(outer->fragment & IP_FRAGMENT) && fold(sum_of(outer)) == 0xffff;
+}
+
+/* `length`: of the outer IP packet. */
+INLINE int has_vni(const struct vxlan *vxlan, u32 length) {
+  return vxlan->flags & VXLAN_HAS_VNI && ntohs(vxlan->length) == length - 20;
+}
+
+INLINE int has_key(const struct gre *gre) {
+  return gre->flags == GRE_HAS_KEY && gre->type == ETH_BRIDGING;
+}
+
 #endif

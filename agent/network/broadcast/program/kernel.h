@@ -30,16 +30,25 @@ enum {
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
   BPF_MAP_TYPE_HASH_OF_MAPS = 13,
+  BPF_MAP_TYPE_DEVMAP = 14,
   BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum { BPF_ANY = 0, BPF_F_NO_PREALLOC = 1 << 0, BPF_F_INNER_MAP = 1 << 12 };
-enum { BPF_F_INGRESS = 1 << 0 };
+enum { BPF_F_INGRESS = 1 << 0, BPF_F_BROADCAST = 1 << 3 };
 enum { BPF_F_PSEUDO_HDR = 1 << 4, BPF_F_MARK_MANGLED_0 = 1 << 5 };
 enum { BPF_ADJ_ROOM_MAC = 1, BPF_F_ADJ_ROOM_NO_CSUM_RESET = 1 << 5 };
 
 /* What a program at tcx answers. */
 enum { TCX_NEXT = -1, TCX_DROP = 2 };
+
+/* What a program at XDP answers. */
+enum { XDP_DROP = 1, XDP_PASS = 2 };
+
+struct xdp_md {
+  u32 data;
+  u32 data_end;
+};
 
 struct __sk_buff {
   u32 len;
@@ -65,6 +74,7 @@ static long (*bpf_clone_redirect)(struct __sk_buff *skb, u32 ifindex, u64 flags)
 static long (*bpf_redirect)(u32 ifindex, u64 flags) = (void *)23;
 static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 len) = (void *)26;
 static u32 (*bpf_get_hash_recalc)(struct __sk_buff *skb) = (void *)34;
+static long (*bpf_redirect_map)(void *map, u64 key, u64 flags) = (void *)51;
 static long (*bpf_skb_adjust_room)(struct __sk_buff *skb, int len_diff, u32 mode, u64 flags) = (void *)50;
 static long (*bpf_ringbuf_output)(void *ringbuf, void *data, u64 size, u64 flags) = (void *)130;
 static long (*bpf_loop)(u32 count, void *callback, void *context, u64 flags) = (void *)181;

@@ -34,12 +34,40 @@ struct member {
 };
 
 struct head {
-  u32 vxlan, gre, unused;
+  u32 vxlan, gre;
+  /* Its key in `lists`; 0: it is not for the fast path. */
+  u32 list;
 };
 
 /* Generic cell rate algorithm (ITU-T I.371), in its form of virtual scheduling. */
 struct limit {
   u64 interval_ns, burst_ns, arrival_ns;
+};
+
+#define PROBE_COPIES 256
+
+/* Of the fast path. In fast-path.ts, too. */
+struct fast {
+  /* As many copies may be on their way to the NIC at once; 0: it is not to be used. */
+  u32 burst_copies;
+  /* Discriminator of the test that is under way, and how often each of its copies was answered. */
+  u32 probe;
+  u32 answers[PROBE_COPIES];
+};
+
+/* What a processor hands over to the NIC: see fast.h. */
+struct hand_over {
+  /* Of the last frame, and when the NIC last did not take a copy. */
+  u64 at_ns, lost_at_ns;
+  /* Of the frame that was handed over last, and how many copies it is to become. */
+  u32 sequence, copies;
+  /* Copies handed over since the NIC was last given all that there were. */
+  u32 burst;
+  /* Of the frame that is being copied, and how many copies were made of it. */
+  u32 copied, made;
+  /* Copies made since the NIC was last given some, and the list of the last of them. */
+  u32 given, list;
+  u32 unused;
 };
 
 /* In this order in `vniCounters` of counters.ts. */
@@ -105,6 +133,45 @@ struct {
   TYPE(key, u32);
   MAPS(values, struct members);
 } vnis SEC(".maps");
+
+/* The same lists for the fast path, each under a key of its own: one that was replaced stays until the frames that began with it are done. */
+struct {
+  NUMBER(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+  NUMBER(map_flags, BPF_F_NO_PREALLOC);
+  NUMBER(max_entries, 131072);
+  TYPE(key, u32);
+  MAPS(values, struct members);
+} lists SEC(".maps");
+
+/* As many entries as its key says, all of them the NIC: what is sent to all entries becomes so many copies. */
+struct fanout {
+  NUMBER(type, BPF_MAP_TYPE_DEVMAP);
+  NUMBER(max_entries, 1);
+  NUMBER(key_size, sizeof(u32));
+  NUMBER(value_size, 8);
+};
+
+struct {
+  NUMBER(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+  NUMBER(map_flags, BPF_F_NO_PREALLOC);
+  NUMBER(max_entries, PROBE_COPIES);
+  TYPE(key, u32);
+  MAPS(values, struct fanout);
+} fanouts SEC(".maps");
+
+struct {
+  NUMBER(type, BPF_MAP_TYPE_ARRAY);
+  NUMBER(max_entries, 1);
+  TYPE(key, u32);
+  TYPE(value, struct fast);
+} fast SEC(".maps");
+
+struct {
+  NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  NUMBER(max_entries, 1);
+  TYPE(key, u32);
+  TYPE(value, struct hand_over);
+} hand_overs SEC(".maps");
 
 struct {
   NUMBER(type, BPF_MAP_TYPE_HASH);

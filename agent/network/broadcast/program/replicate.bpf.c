@@ -9,23 +9,9 @@
  */
 #include "answers.h"
 #include "copies.h"
+#include "fast.h"
+#include "limit.h"
 #include "sightings.h"
-
-/* Whether a frame of this VNI may be replicated now. */
-INLINE int admitted(u32 vni) {
-  struct limit *limit = bpf_map_lookup_elem(&limits, &vni);
-  if (!limit || !limit->interval_ns) return 1;
-  u64 now = bpf_ktime_get_ns();
-#pragma unroll
-  for (int attempt = 0; attempt < 4; attempt++) {
-    u64 due = limit->arrival_ns;
-    u64 start = due > now ? due : now;
-    if (start - now > limit->burst_ns) return 0;
-    if (__sync_val_compare_and_swap(&limit->arrival_ns, due, start + limit->interval_ns) == due) return 1;
-  }
-  /* As many processors at once want the last of it. */
-  return 0;
-}
 
 SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
   struct totals *total = count();
@@ -44,7 +30,7 @@ SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
   }
 
   /* From here on it is the replicator's own. */
-  if (outer->version_ihl != 0x45 || outer->fragment & IP_FRAGMENT || fold(sum_of(outer)) != 0xffff) return drop(total, 0, BAD_HEADER);
+  if (!is_plain(outer)) return drop(total, 0, BAD_HEADER);
   u32 length = ntohs(outer->length);
   u32 tunnel, vni;
   if (outer->protocol == IP_UDP) {
@@ -53,7 +39,7 @@ SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
     if (length + 14 > skb->len || length + 14 < tunnel + sizeof(struct ethernet)) return drop(total, 0, TRUNCATED);
     if (bpf_skb_load_bytes(skb, sizeof(*outer), &vxlan, sizeof(vxlan))) return drop(total, 0, TRUNCATED);
     if (vxlan.dst_port != VXLAN_PORT) return pass(total);
-    if (!(vxlan.flags & VXLAN_HAS_VNI) || ntohs(vxlan.length) != length - 20) return drop(total, 0, BAD_HEADER);
+    if (!has_vni(&vxlan, length)) return drop(total, 0, BAD_HEADER);
     vni = ntohl(vxlan.vni) >> 8;
     copying.has_check = vxlan.check != 0;
   } else {
@@ -61,7 +47,7 @@ SEC("tcx/ingress") int replicate(struct __sk_buff *skb) {
     tunnel = sizeof(*outer) + sizeof(gre);
     if (length + 14 > skb->len || length + 14 < tunnel + sizeof(struct ethernet)) return drop(total, 0, TRUNCATED);
     if (bpf_skb_load_bytes(skb, sizeof(*outer), &gre, sizeof(gre))) return drop(total, 0, TRUNCATED);
-    if (gre.flags != GRE_HAS_KEY || gre.type != ETH_BRIDGING) return drop(total, 0, BAD_HEADER);
+    if (!has_key(&gre)) return drop(total, 0, BAD_HEADER);
     vni = ntohl(gre.key);
   }
   struct ethernet ethernet;
