@@ -141,7 +141,7 @@ describe('claims that a host has seen', () => {
     const { claims, pass, sighting, state, vips } = host()
     claims.saw(sighting(1))
     await pass(5000)
-    state.adverts = [{ vni: 500, router: 51, mac: '02:00:00:00:00:11', atMs: 4300 }]
+    state.adverts = [{ vni: 500, router: 51, family: 4, mac: '02:00:00:00:00:11', host: null, atMs: 4300 }]
     claims.saw(sighting(2))
     await pass(0)
     expect(vips.get('web-vip')!.record.history.map(({ outageMs }) => outageMs)).toEqual([null, 700])

@@ -67,7 +67,7 @@ function node(owner: string) {
     for (let second = 0; second < seconds; second++) {
       state.nowMs += 1000
       for (const number of state.live) {
-        state.adverts.set(number, { vni: 500, router: 51, mac: `02:00:00:00:00:1${number}`, atMs: state.nowMs - 300 })
+        state.adverts.set(number, { vni: 500, router: 51, family: 4, mac: `02:00:00:00:00:1${number}`, host: null, atMs: state.nowMs - 300 })
       }
       // Of the same moment, by a clock that is read anew.
       for (const [number, advert] of state.adverts) state.adverts.set(number, { ...advert, atMs: advert.atMs + (second % 2) })
@@ -80,7 +80,7 @@ function node(owner: string) {
     for (let second = 0; second < seconds; second++) {
       state.nowMs += 1000
       const host = hosts[second % hosts.length]!
-      state.adverts.set(0, { vni: 500, router: 51, mac: '00:00:5e:00:01:33', atMs: state.nowMs - 300, host } as Advert)
+      state.adverts.set(0, { vni: 500, router: 51, family: 4, mac: '00:00:5e:00:01:33', atMs: state.nowMs - 300, host })
       await vipMasters.look()
     }
   }

@@ -32,7 +32,7 @@ export interface VipMastersOptions {
     readonly masters: ReadonlyMap<string, Masters>
   }
   /** Advertisements of virtual routers, the last of each sender. */
-  adverts(): readonly (Advert & { host?: string | null })[]
+  adverts(): readonly Advert[]
   /** A port is the only master that any node hears of, though a VIP is known to be elsewhere. */
   onOnlyMaster(vip: string, master: Master): void
 }
@@ -80,11 +80,11 @@ export class VipMasters {
   #alive(): HeardSender[] {
     const { env, desired, adverts } = this.#options
     const hostAt = new Map([...desired.ends].map(([host, { ip }]) => [ip, host]))
-    for (const { vni, router, mac, atMs, host: ip = null } of adverts()) {
+    for (const { vni, router, family, mac, atMs, host: ip } of adverts()) {
       const host = hostAt.get(ip ?? '') ?? null
       // Of several under one and the same MAC, each is another sender.
-      const key = `${vni} ${router} ${mac} ${virtualRouterMac.test(mac) ? host : ''}`
-      this.#heard.set(key, heardAgain(this.#heard.get(key), { vni, router, mac, host, atMs }))
+      const key = `${vni} ${family} ${router} ${mac} ${virtualRouterMac.test(mac) ? host : ''}`
+      this.#heard.set(key, heardAgain(this.#heard.get(key), { vni, router, family, mac, host, atMs }))
     }
     const nowMs = env.wallMs()
     const alive: HeardSender[] = []

@@ -114,7 +114,7 @@ export type RefusedClaim = z.infer<typeof refusedClaimSchema>
 export const vipStateSchema = z.looseObject({
   name: nameSchema,
   owner: vipOwnerSchema.nullable(),
-  /** All that announced it within the last seconds; two of them contradict each other. */
+  /** Ports that advertise themselves as master of one and the same virtual router, and not because one hands over to another; else empty. */
   claimants: z.array(announcementSchema),
   /** Whether it moved so often that moves are held back. */
   damped: z.boolean(),

@@ -80,7 +80,10 @@ describe('the replicator', () => {
   test('it sees announcements in copies of other replicators and signs of life of virtual routers, and yields what floats', () => {
     expect(run('watch')).toEqual({
       inCopies: ['10.20.1.100 from null', '10.20.1.100 from null'],
-      adverts: [{ vni: 100, router: 51, mac: '00:00:5e:00:01:33', recent: true }],
+      adverts: [
+        { vni: 100, router: 51, family: 4, mac: '00:00:5e:00:01:33', host: '10.9.1.1', recent: true },
+        { vni: 100, router: 51, family: 6, mac: '00:00:5e:00:02:33', host: '10.9.1.1', recent: true },
+      ],
       sightings: ['10.20.1.100'],
       held: { answers: true, copies: 1 },
       asked: true,

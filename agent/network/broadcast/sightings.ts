@@ -34,10 +34,13 @@ export function decodeSighting(event: Buffer, nowMs = Date.now(), nowNs = proces
 /** A sign of life of a virtual router's master: a VRRP advertisement (RFC 5798 §5). */
 export interface Advert {
   vni: number
-  /** Number of the virtual router. */
+  /** Number of the virtual router, which each family of addresses has of its own. */
   router: number
+  family: 4 | 6
   /** Of its sender. */
   mac: string
+  /** As of a sighting. */
+  host: string | null
   /** By this host's clock. */
   atMs: number
 }
@@ -51,6 +54,6 @@ export function isAdvert(event: Buffer): boolean {
 }
 
 export function decodeAdvert(event: Buffer, nowMs = Date.now(), nowNs = process.hrtime.bigint()): Advert {
-  const { vni, mac, atMs } = decodeSighting(event, nowMs, nowNs)
-  return { vni, router: event.readUInt8(8), mac, atMs }
+  const { vni, mac, host, atMs } = decodeSighting(event, nowMs, nowNs)
+  return { vni, router: event.readUInt8(8), family: event.readUInt8(15) === 6 ? 6 : 4, mac, host, atMs }
 }

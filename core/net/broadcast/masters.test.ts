@@ -8,7 +8,7 @@ const network = planNetwork(
   emptyVirtualNetwork,
   parseDeclaration(`
 networks:
-  - {name: web, vpc: shop, vni: 500, subnet: 10.20.1.0/24}
+  - {name: web, vpc: shop, vni: 500, subnet: 10.20.1.0/24, subnet6: "fd00:1::/64"}
   - {name: slow, vpc: shop, vni: 501, subnet: 10.20.2.0/24, broadcast: cluster}
 ports:
   - {name: web-1, network: web, ip: 10.20.1.11, mac: "02:00:00:00:00:11", host: h1, attach: {kind: netns}}
@@ -17,6 +17,7 @@ ports:
   - {name: slow-1, network: slow, ip: 10.20.2.11, mac: "02:00:00:00:00:21", host: h1, attach: {kind: netns}}
 vips:
   - {name: web-vip, network: web, ip: 10.20.1.100, ports: [web-1, web-2]}
+  - {name: web-vip6, network: web, ip: "fd00:1::100", ports: [web-1, web-2]}
   - {name: driven, network: web, ip: 10.20.1.101, ports: [web-1, web-2], healthCheck: {tcp: 80}}
   - {name: slow-vip, network: slow, ip: 10.20.2.100, ports: [slow-1]}
 `),
@@ -24,7 +25,7 @@ vips:
 ).next
 
 const sender = (number: number, change: Partial<HeardSender> = {}): HeardSender => ({
-  ...{ vni: 500, router: 51, mac: `02:00:00:00:00:1${number}`, host: null, sinceMs: 1000 },
+  ...{ vni: 500, router: 51, family: 4, mac: `02:00:00:00:00:1${number}`, host: null, sinceMs: 1000 },
   ...change,
 })
 const heard = (...senders: HeardSender[]): Masters => mastersOf(network, senders)
@@ -38,6 +39,12 @@ describe('masters of virtual routers', () => {
         { network: 'web', ip: '10.20.1.100', mac: '02:00:00:00:00:12', port: 'web-2', host: 'h2', atMs: 1000, router: 51 },
       ],
     })
+  })
+
+  it('of IPv6 are others than those of IPv4 with the same number', () => {
+    const masters = heard(sender(1), sender(2, { family: 6 }))
+    expect(masters['web-vip']?.map(({ port }) => port)).toEqual(['web-1'])
+    expect(masters['web-vip6']?.map(({ port }) => port)).toEqual(['web-2'])
   })
 
   it('under the MAC of a virtual router are told apart by their hosts', () => {

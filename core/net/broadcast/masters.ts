@@ -16,6 +16,8 @@ export type Masters = Readonly<Record<string, readonly Master[]>>
 export interface HeardSender {
   vni: number
   router: number
+  /** Of its addresses. */
+  family: 4 | 6
   mac: string
   /** Where it is, if that is known: under the MAC of a virtual router it is found by this. */
   host: string | null
@@ -42,7 +44,7 @@ export function mastersOf({ networks, ports, vips }: VirtualNetwork, senders: re
       return possible.length === 1 ? possible[0] : undefined
     }
     const found = senders.flatMap((sender): Master[] => {
-      const port = sender.vni === vni ? portOf(sender) : undefined
+      const port = sender.vni === vni && sender.family === (ip.includes(':') ? 6 : 4) ? portOf(sender) : undefined
       if (!port || !allowed.includes(port.name)) return []
       return [{ network, ip, mac: sender.mac, port: port.name, host: port.host, atMs: Math.trunc(sender.sinceMs), router: sender.router }]
     })

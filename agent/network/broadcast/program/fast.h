@@ -93,7 +93,7 @@ INLINE int may_announce(const struct ethernet *ethernet, const void *end) {
   }
   if (ethernet->type == ETH_IPV6) {
     const struct advertisement *na = upper;
-    return (const void *)(na + 1) > end || (na->next_header == IP_ICMPV6 && na->type == 136);
+    return (const void *)(na + 1) > end || (na->next_header == IP_ICMPV6 && na->type == 136) || na->next_header == IP_VRRP;
   }
   if (ethernet->type == ETH_IP) {
     const struct vrrp *vrrp = upper;

@@ -93,6 +93,15 @@ struct vrrp {
   u8 version_type, router;
 } PACKED;
 
+/* The same of IPv6. */
+struct vrrp6 {
+  be32 version_class_flow;
+  be16 payload_length;
+  u8 next_header, hop_limit;
+  u8 src[16], dst[16];
+  u8 version_type, router;
+} PACKED;
+
 INLINE int same_mac(const u8 *one, const u8 *other) {
   u8 differing = 0;
 #pragma unroll

@@ -82,7 +82,8 @@ struct totals {
 
 struct sighting_key {
   u32 vni;
-  /* 4 or 6: an IPv4 address fills the first 4 bytes. IP_VRRP: a sign of life, the number of the virtual router and its sender's MAC. */
+  /* 4 or 6: an IPv4 address fills the first 4 bytes. IP_VRRP: a sign of life, the number of the virtual router, its
+   * sender's MAC, and the family of its addresses. */
   u32 family;
   u8 address[16];
 };

@@ -45,25 +45,39 @@ INLINE void sniff_advertisement(struct __sk_buff *skb, u32 vni, be32 host, u32 a
   sight(&event);
 }
 
-/* When a virtual router's master was last heard of. */
+/* When a virtual router's master was last heard of. Each family has routers of its own: RFC 5798 §1. */
+INLINE void hear_master(u32 vni, be32 host, u8 family, u8 router, const u8 *sender_mac) {
+  struct sighting_key key = {.vni = vni, .family = IP_VRRP};
+  struct sighting value = {.host = host, .at_ns = bpf_ktime_get_ns()};
+  key.address[0] = router;
+  __builtin_memcpy(key.address + 1, sender_mac, 6);
+  key.address[7] = family;
+  copy_mac(value.mac, sender_mac);
+  bpf_map_update_elem(&sightings, &key, &value, BPF_ANY);
+}
+
 INLINE void sniff_vrrp(struct __sk_buff *skb, u32 vni, be32 host, u32 at, const u8 *sender_mac) {
   struct vrrp vrrp;
   if (bpf_skb_load_bytes(skb, at, &vrrp, sizeof(vrrp))) return;
   if (vrrp.version_ihl != 0x45 || vrrp.protocol != IP_VRRP || vrrp.ttl != 255 || (vrrp.version_type & 15) != 1) return;
-  struct sighting_key key = {.vni = vni, .family = IP_VRRP};
-  struct sighting value = {.host = host, .at_ns = bpf_ktime_get_ns()};
-  key.address[0] = vrrp.router;
-  __builtin_memcpy(key.address + 1, sender_mac, 6);
-  copy_mac(value.mac, sender_mac);
-  bpf_map_update_elem(&sightings, &key, &value, BPF_ANY);
+  hear_master(vni, host, 4, vrrp.router, sender_mac);
+}
+
+INLINE void sniff_vrrp6(struct __sk_buff *skb, u32 vni, be32 host, u32 at, const u8 *sender_mac) {
+  struct vrrp6 vrrp;
+  if (bpf_skb_load_bytes(skb, at, &vrrp, sizeof(vrrp))) return;
+  if (vrrp.next_header != IP_VRRP || vrrp.hop_limit != 255 || vrrp.version_type != 0x31) return;
+  hear_master(vni, host, 6, vrrp.router, sender_mac);
 }
 
 /* What a frame in a tunnel announces; `at`: where it begins, `host`: whom it came from. */
 INLINE void sniff(struct __sk_buff *skb, u32 vni, be32 host, u32 at, const struct ethernet *ethernet) {
   u32 upper = at + sizeof(*ethernet);
   if (ethernet->type == ETH_ARP) sniff_arp(skb, vni, host, upper);
-  else if (ethernet->type == ETH_IPV6) sniff_advertisement(skb, vni, host, upper);
-  else if (ethernet->type == ETH_IP && ethernet->dst[0] & 1) sniff_vrrp(skb, vni, host, upper, ethernet->src);
+  else if (ethernet->type == ETH_IPV6) {
+    sniff_advertisement(skb, vni, host, upper);
+    if (ethernet->dst[0] & 1) sniff_vrrp6(skb, vni, host, upper, ethernet->src);
+  } else if (ethernet->type == ETH_IP && ethernet->dst[0] & 1) sniff_vrrp(skb, vni, host, upper, ethernet->src);
 }
 
 /* A copy that another replicator sent to this host. Whom it was from is not in it any more. */
