@@ -9,13 +9,13 @@ import {
   declarationIn,
   endClaimant,
   guestRuns,
+  guestsIn,
   inGuest,
   places,
   servedBy,
   startClaimant,
   startClient,
   type Client,
-  type Guest,
 } from './vip-lab.ts'
 
 /** What befalls the guest that has the address, how it is put right again, and how often that is done. */
@@ -53,7 +53,7 @@ const frozen: Fault = {
 }
 const poweredOff: Fault = {
   what: 'its host powered off',
-  rounds: { full: 5, quick: 1 },
+  rounds: { full: 10, quick: 1 },
   act: (lab) => labFault({ name: lab.lab.name, host, fault: 'power-off' }),
   async repair(lab) {
     await labFault({ name: lab.lab.name, host, fault: 'power-on' })
@@ -63,18 +63,47 @@ const poweredOff: Fault = {
   },
 }
 
+const hangs: Fault = {
+  ...killed,
+  what: 'guest killed while the agent of its broadcast node hangs',
+  rounds: { full: 10, quick: 2 },
+  async act(lab) {
+    const { name } = lab.lab
+    hung = (await lab.services.desktop.broadcast.status({})).networks.find((network) => network.name === 'web')!.node!
+    await labFault({ name, host: hung, fault: 'hang-agent' })
+    await killed.act(lab)
+  },
+  async repair(lab) {
+    await labFault({ name: lab.lab.name, host: hung!, fault: 'resume' })
+    return killed.repair(lab)
+  },
+}
+/** The host whose agent hangs. */
+let hung: string | null = null
+
 interface Case {
   mode: BroadcastMode
   advertIntervalMs: number
+  /** The client on layer 3. */
+  layer3: 'db-1' | 'db-2'
   faults: readonly Fault[]
 }
 
 /** Where layer 3 does not follow, one fault shows it. */
-const cases: readonly Case[] = [
+const cases: readonly Omit<Case, 'layer3'>[] = [
   { mode: defaultBroadcastMode, advertIntervalMs: 100, faults: [killed, frozen, poweredOff] },
   { mode: defaultBroadcastMode, advertIntervalMs: 1000, faults: [killed, frozen, poweredOff] },
   { mode: 'cluster', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 5, quick: 2 } }] },
   { mode: 'source', advertIntervalMs: 100, faults: [{ ...killed, rounds: { full: 5, quick: 2 } }] },
+]
+
+/** The same for a client whose host learns of a move from others alone. */
+const labs: readonly { hosts: number; cases: readonly Case[] }[] = [
+  { hosts: 3, cases: cases.map((one) => ({ ...one, layer3: 'db-1' })) },
+  {
+    hosts: 4,
+    cases: [{ mode: defaultBroadcastMode, advertIntervalMs: 100, layer3: 'db-2', faults: [{ ...killed, rounds: { full: 10, quick: 2 } }, hangs] }],
+  },
 ]
 
 /** What two clients, one in the network and one in another, saw of one fail-over. */
@@ -90,17 +119,23 @@ const watchedMs = 3000
 /** With adverts of 100 ms, and between the layers. */
 const goals = { outageMs: 600, differenceMs: 50 }
 
-function run({ quick, log }: BenchContext): Promise<BenchRow[]> {
-  return withNetworkLab(`failover-${process.pid}`, 3, log, async (lab) => {
+async function run(context: BenchContext): Promise<BenchRow[]> {
+  const rows: BenchRow[] = []
+  for (const { hosts, cases: all } of labs) rows.push(...(await runIn(hosts, all, context)))
+  return rows
+}
+
+function runIn(hosts: number, all: readonly Case[], { quick, log }: BenchContext): Promise<BenchRow[]> {
+  return withNetworkLab(`failover-${process.pid}`, hosts, log, async (lab) => {
     const rows: BenchRow[] = []
-    for (const one of cases) {
-      await lab.apply(declarationIn(one.mode))
-      for (const guest of Object.keys(places) as Guest[]) await guestRuns(lab, guest)
-      const [layer2, layer3] = [await startClient(lab, 'web-3'), await startClient(lab, 'db-1')]
+    for (const one of all) {
+      await lab.apply(declarationIn(one.mode, hosts))
+      for (const guest of guestsIn(hosts)) await guestRuns(lab, guest)
+      const [layer2, layer3] = [await startClient(lab, 'web-3'), await startClient(lab, one.layer3)]
       for (const guest of claimants) await startClaimant(lab, guest, one.advertIntervalMs)
       for (const fault of one.faults) {
         const rounds: Round[] = []
-        const name = `${one.mode}, adverts ${one.advertIntervalMs} ms, ${fault.what}`
+        const name = `${one.mode}, adverts ${one.advertIntervalMs} ms${one.layer3 === 'db-2' ? ', client’s host hears nothing' : ''}, ${fault.what}`
         for (let round = 1; round <= (quick ? fault.rounds.quick : fault.rounds.full); round++) {
           const found = await failOver(lab, one, fault, layer2, layer3)
           log(`${name}, round ${round}: layer 2 ${found.layer2Ms.toFixed(0)} ms, layer 3 ${outageText(found)}`)
@@ -108,7 +143,7 @@ function run({ quick, log }: BenchContext): Promise<BenchRow[]> {
         }
         rows.push(...rowsOf(one, name, rounds))
       }
-      for (const guest of Object.keys(places) as Guest[]) await endClaimant(lab, guest)
+      for (const guest of guestsIn(hosts)) await endClaimant(lab, guest)
     }
     return rows
   })

@@ -14,15 +14,24 @@ const program = join(import.meta.dirname, 'vip-guest.ts')
 const inHost = '/tmp/vip-guest.ts'
 const node = '/opt/holdfast/current/bin/node'
 
-/** Two guests that may have a floating address, the first of which has it when all is well, and a client on either layer on a third host. */
-export const places = { 'web-1': 'h1', 'web-2': 'h2', 'web-3': 'h3', 'db-1': 'h3' } as const
+/**
+ * Two guests that may have a floating address, the first of which has it when all is well; a client on either layer on a third host, which
+ * hears the address announced, and one on layer 3 on a fourth, which has no port in that network and does not.
+ */
+export const places = { 'web-1': 'h1', 'web-2': 'h2', 'web-3': 'h3', 'db-1': 'h3', 'db-2': 'h4' } as const
 export type Guest = keyof typeof places
 export const claimants = ['web-1', 'web-2'] as const
 
+/** Those of them that a lab with so many hosts has. */
+export function guestsIn(hosts: number): Guest[] {
+  return (Object.keys(places) as Guest[]).filter((guest) => Number(places[guest].slice(1)) <= hosts)
+}
+
 /** The network of those, with broadcast in one of its ways. */
-export function declarationIn(mode: BroadcastMode): string {
-  const port = (name: Guest, network: string, ip: string): string =>
-    `  - {name: ${name}, network: ${network}, ip: ${ip}, host: ${places[name]}, attach: {kind: netns}}`
+export function declarationIn(mode: BroadcastMode, hosts: number): string {
+  const addresses: Record<Guest, string> = { 'web-1': '1.11', 'web-2': '1.12', 'web-3': '1.13', 'db-1': '2.11', 'db-2': '2.12' }
+  const port = (name: Guest): string =>
+    `  - {name: ${name}, network: ${name.split('-')[0]}, ip: 10.20.${addresses[name]}, host: ${places[name]}, attach: {kind: netns}}`
   return [
     'networks:',
     `  - {name: web, vpc: shop, subnet: 10.20.1.0/24, gateway: 10.20.1.1, broadcast: ${mode}}`,
@@ -30,10 +39,7 @@ export function declarationIn(mode: BroadcastMode): string {
     'routers:',
     '  - {name: shop, vpc: shop, networks: [web, db]}',
     'ports:',
-    port('web-1', 'web', '10.20.1.11'),
-    port('web-2', 'web', '10.20.1.12'),
-    port('web-3', 'web', '10.20.1.13'),
-    port('db-1', 'db', '10.20.2.11'),
+    ...guestsIn(hosts).map(port),
     'vips:',
     `  - {name: web-vip, network: web, ip: ${vip}, ports: [${claimants.join(', ')}]}`,
   ].join('\n')
