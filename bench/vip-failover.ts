@@ -23,6 +23,8 @@ interface Fault {
   what: string
   rounds: { full: number; quick: number }
   act(lab: NetworkLab): Promise<unknown>
+  /** How far layer 3 may be behind layer 2, where that is more than usual. */
+  behindMs?: number
   /** Returns when keepalived may be started again; true: it still runs. */
   repair(lab: NetworkLab): Promise<boolean>
 }
@@ -66,6 +68,7 @@ const poweredOff: Fault = {
 const hangs: Fault = {
   ...killed,
   what: 'guest killed while the agent of its broadcast node hangs',
+  behindMs: 500,
   rounds: { full: 10, quick: 2 },
   async act(lab) {
     const { name } = lab.lab
@@ -143,7 +146,7 @@ function runIn(hosts: number, all: readonly Case[], { quick, log }: BenchContext
           log(`${name}, round ${round}: layer 2 ${found.layer2Ms.toFixed(0)} ms, layer 3 ${outageText(found)}`)
           rounds.push(found)
         }
-        rows.push(...rowsOf(one, name, rounds))
+        rows.push(...rowsOf(one, fault, name, rounds))
       }
       for (const guest of guestsIn(hosts)) await endClaimant(lab, guest)
     }
@@ -179,10 +182,11 @@ function outageText({ layer3Ms, layer3Follows }: Round): string {
   return layer3Follows ? `${layer3Ms.toFixed(0)} ms` : `not back after ${layer3Ms.toFixed(0)} ms`
 }
 
-function rowsOf({ mode, advertIntervalMs }: Case, name: string, rounds: readonly Round[]): BenchRow[] {
+function rowsOf({ mode, advertIntervalMs }: Case, { behindMs }: Fault, name: string, rounds: readonly Round[]): BenchRow[] {
   const outages = { 'layer 2': rounds.map(({ layer2Ms }) => layer2Ms), 'layer 3': rounds.map(({ layer3Ms }) => layer3Ms) }
   const note = `${rounds.length} rounds`
-  const goal = advertIntervalMs === 100 ? { goal: { max: goals.outageMs } } : {}
+  const behind = { goal: { max: behindMs ?? goals.differenceMs } }
+  const goal = advertIntervalMs === 100 && behindMs === undefined ? { goal: { max: goals.outageMs } } : {}
   const rows = (layer: keyof typeof outages): BenchRow[] => [
     { figure: `${name}: ${layer}, median`, value: median(outages[layer]), unit: 'ms', note },
     { figure: `${name}: ${layer}, p99`, value: percentile(outages[layer], 0.99), unit: 'ms', ...goal },
@@ -199,8 +203,8 @@ function rowsOf({ mode, advertIntervalMs }: Case, name: string, rounds: readonly
   return [
     ...rows('layer 2'),
     ...rows('layer 3'),
-    { figure: `${name}: layer 3 behind layer 2, median`, value: median(differences), unit: 'ms', goal: { max: goals.differenceMs } },
-    { figure: `${name}: layer 3 behind layer 2, longest`, value: Math.max(...differences), unit: 'ms', goal: { max: goals.differenceMs } },
+    { figure: `${name}: layer 3 behind layer 2, median`, value: median(differences), unit: 'ms', ...behind },
+    { figure: `${name}: layer 3 behind layer 2, longest`, value: Math.max(...differences), unit: 'ms', ...behind },
   ]
 }
 

@@ -12,7 +12,9 @@ const vip = '10.20.1.100'
 const routerId = 51
 const program = join(import.meta.dirname, 'vip-guest.ts')
 const inHost = '/tmp/vip-guest.ts'
-const node = '/opt/holdfast/current/bin/node'
+/** Another name of the agent's Node: what runs by that is none of the agent's processes, which may be hung. */
+const node = '/tmp/node'
+const linkNode = `test -e ${node} || ln /opt/holdfast/current/bin/node ${node}`
 
 /**
  * Two guests that may have a floating address, the first of which has it when all is well; a client on either layer on a third host, which
@@ -69,6 +71,7 @@ export async function startClaimant(lab: NetworkLab, guest: (typeof claimants)[n
 
 async function startInside(lab: NetworkLab, guest: Guest, ...args: string[]): Promise<(line: string) => Promise<string>> {
   writeFileSync(join(`/proc/${await lab.initPid(places[guest])}/root`, inHost), readFileSync(program))
+  await lab.inside(places[guest], 'sh', '-c', linkNode)
   const child = await lab.start(guest, node, inHost, ...args)
   // A guest that dies takes it along.
   child.stdin.on('error', () => undefined)

@@ -139,7 +139,7 @@ export class OvsInstance {
 
   /**
    * Finds what others have altered and puts it right; null when nothing was. Costs two dumps when nothing was. `signal`: as long as nothing was
-   * found that is wrong, it is left in the middle of what only reads, and throws.
+   * found that is wrong, it is left between two steps, or in the middle of one that only reads, and throws.
    */
   async repair(desired: DesiredSwitch, signal: AbortSignal): Promise<Drift | null> {
     const hash = await this.#hash(desired, signal)
@@ -149,12 +149,16 @@ export class OvsInstance {
     const whileRight = driftCount(flows) === 0 ? signal : undefined
     const underlay = desired.datapath === 'userspace' ? await this.#replaceFlows('br-phy', underlayFlows(desired), whileRight) : parseFlowDiff('')
     const { changes: ports } = await this.#convergePorts(desired.ports)
-    await watchEnds(this.paths, desired)
-    if (desired.datapath === 'userspace') await patchVlans(this.paths, desired.vlans)
-    await this.#addGroups(desired.groups, null)
     const wrong = new Map([...ports.removed, ...ports.added].map((port) => [port.device, port]))
     const anyWrong = driftCount(flows) + driftCount(underlay) + wrong.size > 0
-    this.#dumpHash = await this.#hash(desired, anyWrong ? undefined : signal)
+    const whileAllRight = anyWrong ? undefined : signal
+    whileAllRight?.throwIfAborted()
+    await watchEnds(this.paths, desired)
+    whileAllRight?.throwIfAborted()
+    if (desired.datapath === 'userspace') await patchVlans(this.paths, desired.vlans)
+    whileAllRight?.throwIfAborted()
+    await this.#addGroups(desired.groups, null)
+    this.#dumpHash = await this.#hash(desired, whileAllRight)
     return anyWrong ? { ...flows, underlay, ports: [...wrong.values()] } : null
   }
 
