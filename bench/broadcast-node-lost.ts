@@ -140,7 +140,9 @@ async function flapsUnderLoad(lab: NetworkLab, frames: number, log: (line: strin
     return sum
   }
   const before = await count()
-  const load = Array.from({ length: 2 * availableParallelism() }, () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }))
+  // An interrupted measurement would leave them behind for ever.
+  const busy = `for (const endMs = Date.now() + ${frames + 60_000}; Date.now() < endMs;);`
+  const load = Array.from({ length: 2 * availableParallelism() }, () => spawn(process.execPath, ['-e', busy], { stdio: 'ignore' }))
   let found: Streamed
   try {
     found = await stream(lab, frames, () => Promise.resolve())
